@@ -1,0 +1,30 @@
+package cluster
+
+import "time"
+
+// Broker is one broker as the cluster advertises it to the listener that
+// asked.
+type Broker struct {
+	ID      int32
+	Address string // host:port
+	Rack    string
+}
+
+// Snapshot is what was observed of one cluster at one moment. It holds the
+// topics and groups that were asked for, which may be fewer than the cluster
+// has.
+type Snapshot struct {
+	ClusterID  string
+	At         time.Time
+	Brokers    []Broker
+	Controller int32
+	Topics     map[string]Topic
+	Groups     map[string]Group
+	LogEnds    map[TopicPartition]LogEnds
+	Keyed      map[string]bool // topics whose sampled newest records carry keys
+
+	// Defaults are the configs of a topic on which nothing is set, as this
+	// cluster would fill them in; nil where nobody asked. Its keys, with those
+	// of Topics, are the config names that the cluster knows.
+	Defaults map[string]Config
+}
