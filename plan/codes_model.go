@@ -1,0 +1,100 @@
+package plan
+
+// codesClusters lists KP13xx.
+func codesClusters() []CodeInfo {
+	return []CodeInfo{
+		{"KP1301", "Unknown cluster",
+			"source and target name a cluster block of the plan, as cluster.NAME.",
+			"Correct the name, or add the cluster."},
+		{"KP1302", "Source and target are the same cluster",
+			"A migration moves from one cluster to another. With one cluster as both, topics would be compared with themselves.",
+			"Name two clusters."},
+		{"KP1303", "Invalid bootstrap address",
+			"A bootstrap address is host:port, one per list element, without a protocol: TLS and SASL are blocks of their own.",
+			"Write the address as host:port."},
+		{"KP1304", "Duplicate bootstrap address",
+			"The same address stands twice in one list, or in two clusters. In two clusters it would make them one and the same.",
+			"Remove or correct one."},
+		{"KP1305", "TLS file not found",
+			"The path, relative to the plan's directory, does not lead to a file.",
+			"Check the path."},
+		{"KP1306", "Incomplete client certificate",
+			"Mutual TLS needs a certificate and its key.",
+			"Give both cert_file and key_file, or neither."},
+		{"KP1307", "Duplicate cluster id",
+			"Two clusters of the plan state the same id, so they are one and the same cluster.",
+			"Correct one of the ids."},
+	}
+}
+
+// codesSelection lists KP14xx: topics, groups and patterns.
+func codesSelection() []CodeInfo {
+	return []CodeInfo{
+		{"KP1401", "Invalid pattern",
+			"A pattern is a glob over the whole name (* is any text, also across dots; ? is one character) or a regular expression between slashes, in Go's RE2 syntax.",
+			"Correct the pattern."},
+		{"KP1402", "Pattern looks like a regular expression",
+			"The pattern is a glob, but has the look of a regular expression, and would then match other names than meant.",
+			"Put a regular expression between slashes (\"/orders-.*/\"), or write the glob without its signs."},
+		{"KP1403", "Internal topic selected",
+			"Topics whose names begin with __ are Kafka's own. Each cluster keeps its own; copying one over the other destroys offsets or transactions.",
+			"Take it out; kplan moves consumer positions itself."},
+		{"KP1404", "Topic not selected",
+			"The plan uses a topic that topics.include does not cover, or that topics.exclude removes, so it would not exist on the target as the plan means it.",
+			"Add it to include, or remove its use."},
+		{"KP1405", "Group not selected",
+			"The plan uses a consumer group that groups.include does not cover, so its offsets would not be moved.",
+			"Add it to include, or remove its use."},
+		{"KP1406", "Group used and ignored",
+			"The plan both uses a consumer group (by its full name) and ignores it.",
+			"Decide for one."},
+		{"KP1407", "Unusual config key",
+			"The key is close to a well-known topic config of Kafka, but not the same. Kafka may know configs that kplan does not, so this is no error.",
+			"Check the spelling."},
+		{"KP1408", "Invalid topic name",
+			"Kafka's topic names have 1 to 249 letters, digits, dots, underscores and hyphens.",
+			"Correct the name. Services name topics in full, without patterns."},
+	}
+}
+
+// codesServices lists KP15xx.
+func codesServices() []CodeInfo {
+	return []CodeInfo{
+		{"KP1501", "Consuming service without groups",
+			"The service consumes topics but names no consumer group, so kplan could neither see it drain nor place its offsets.",
+			"Name its groups."},
+		{"KP1502", "Groups of a service that consumes nothing",
+			"The service names consumer groups but no topics that they read.",
+			"Name the topics in consumes, or remove the groups."},
+		{"KP1503", "Service does nothing",
+			"The service neither produces nor consumes, so there is nothing to order its move by.",
+			"Name its topics, or remove the service."},
+		{"KP1504", "Unknown listener",
+			"The service's clients use a listener that source or target does not have, so there would be no address to give them.",
+			"Correct the name, or add the listener to both clusters."},
+		{"KP1505", "Program not found",
+			"The first word of a command contains a slash, so it is a path relative to the plan's directory, and there is no such file.",
+			"Check the path. A word without a slash is looked up in PATH."},
+		{"KP1506", "Program cannot be executed",
+			"The file exists but is not executable, or is a directory.",
+			"Make it executable (chmod +x)."},
+		{"KP1507", "Listed twice",
+			"The same name stands twice in one list.",
+			"Remove one."},
+	}
+}
+
+// codesRest lists KP16xx (schemes) and KP17xx (waivers, verify and state).
+func codesRest() []CodeInfo {
+	return []CodeInfo{
+		{"KP1601", "Duration too short",
+			"The duration is below what can be measured or can work at all.",
+			"Choose a longer one."},
+		{"KP1701", "Unknown check",
+			"waive names a check, and there is no check of that name. A waiver for nothing would look like one that counts.",
+			"Correct the name."},
+		{"KP1702", "Invalid state path",
+			"The state path exists but is not a directory.",
+			"Choose another path."},
+	}
+}

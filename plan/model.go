@@ -1,0 +1,209 @@
+package plan
+
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// Plan is one evaluated directory of *.kplan.hcl files: what the people who
+// wrote it want, with the place of every statement. It is immutable once
+// loaded.
+type Plan struct {
+	Dir       string // the directory, as given
+	State     State
+	Clusters  []*Cluster // in order of declaration
+	Migration *Migration
+}
+
+// State says where kplan remembers what it has done. Path is relative to the
+// plan's directory unless absolute.
+type State struct {
+	Backend string // "file"
+	Path    string // ".kplan" by default
+	Range   hcl.Range
+}
+
+// Cluster is one Kafka cluster. The embedded listener, named "", is the one
+// that kplan itself uses.
+type Cluster struct {
+	Name string
+	Listener
+	ClusterID string      // empty: any
+	Listeners []*Listener // further listeners, by name
+	Range     hcl.Range
+}
+
+// Listener is a way into a cluster.
+type Listener struct {
+	Name      string
+	Bootstrap []string // host:port
+	TLS       *TLS     // nil: plaintext
+	SASL      *SASL    // nil: none
+	Range     hcl.Range
+}
+
+// TLS holds file names as they stand in the plan, relative to its directory.
+type TLS struct {
+	CAFile     string // empty: the system's roots
+	CertFile   string // with KeyFile: mTLS
+	KeyFile    string
+	ServerName string // empty: the broker's host
+	Range      hcl.Range
+}
+
+// SASL holds credentials.
+type SASL struct {
+	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
+	Username  string
+	Password  Secret
+	Range     hcl.Range
+}
+
+// SchemeKind names a way to migrate.
+type SchemeKind string
+
+// The schemes.
+const (
+	ProductionFirst SchemeKind = "production_first"
+	ProductionLater SchemeKind = "production_later"
+)
+
+// Migration is the one migration of a plan.
+type Migration struct {
+	Name     string
+	Source   *Cluster
+	Target   *Cluster
+	Scheme   Scheme
+	Topics   Topics
+	Groups   Groups
+	Services []*Service // in order of declaration
+	Waivers  []Waiver
+	Verify   Verify
+	Range    hcl.Range
+}
+
+// Scheme is the chosen way to migrate with its limits.
+type Scheme struct {
+	Kind         SchemeKind
+	DrainTimeout time.Duration // default 2h
+	QuietFor     time.Duration // R6; at least 1s
+	QuietStated  bool          // the plan gives QuietFor; else it is the whole straggler watch
+	Fence        string        // R8: "none" is all that is built
+	Range        hcl.Range
+}
+
+// Topics is the selection of topics and what they must be like on the target.
+type Topics struct {
+	Include []Pattern
+	Exclude []Pattern
+	Parity  Parity
+	Named   []NamedTopic
+	Range   hcl.Range
+}
+
+// Parity says what may differ between the clusters.
+type Parity struct {
+	ReplicationFactor int      // 0: the source's
+	Existing          string   // "report" (default) or "alter": topics that kplan did not create
+	Ignore            []string // config keys
+	Range             hcl.Range
+}
+
+// NamedTopic overrides single configs of one topic on the target.
+type NamedTopic struct {
+	Name   string
+	Config map[string]string
+	Range  hcl.Range
+}
+
+// Groups is the selection of consumer groups.
+type Groups struct {
+	Include []Pattern
+	Ignore  []IgnoredGroup
+	Named   []NamedGroup
+	Range   hcl.Range
+}
+
+// IgnoredGroup is a group that nobody owns any more, with the reason (R11).
+type IgnoredGroup struct {
+	Name   string
+	Reason string
+	Range  hcl.Range
+}
+
+// NamedGroup holds the settings of one group.
+type NamedGroup struct {
+	Name        string
+	Uncommitted string // R7: "earliest", "latest" or "fail" (default)
+	Range       hcl.Range
+}
+
+// Service is something that produces and/or consumes, and how to move it.
+type Service struct {
+	Name     string
+	Consumes []NamedRef // topics
+	Produces []NamedRef // topics
+	Groups   []NamedRef // consumer groups
+	Listener string     // the listener that its clients use; "" is the cluster's own
+	Switch   Switch
+	Range    hcl.Range
+}
+
+// NamedRef is a name with the place where it stands.
+type NamedRef struct {
+	Name  string
+	Range hcl.Range
+}
+
+// Switch is how a service is stopped and started. Exactly one of Exec and
+// Manual is set.
+type Switch struct {
+	Exec   *ExecSwitch
+	Manual *ManualSwitch
+	Range  hcl.Range
+}
+
+// ExecSwitch runs programs (argv, no shell).
+type ExecSwitch struct {
+	Stop    []string
+	Start   []string
+	Check   []string
+	Timeout time.Duration // default 5m
+}
+
+// ManualSwitch asks a person.
+type ManualSwitch struct {
+	Stop    Instruction
+	Start   Instruction
+	Timeout time.Duration // default 4h
+}
+
+// Instruction is the text for a person, with ${side...} already filled in.
+type Instruction struct {
+	Source string
+	Target string
+}
+
+// Waiver lets a check fail, with a reason.
+type Waiver struct {
+	Check  string
+	Reason string
+	Range  hcl.Range
+}
+
+// Verify says how deep `kplan verify` looks.
+type Verify struct {
+	Level string // "config" or "offsets" (default)
+	Range hcl.Range
+}
+
+// Service returns the service of that name, or nil.
+func (m *Migration) Service(name string) *Service {
+	for _, s := range m.Services {
+		if s.Name == name {
+			return s
+		}
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package plan
+
+// specLater lists the blocks of a migration that this version knows by name
+// only. What is inside is listed as well, so that a name in the wrong place is
+// told where it belongs; kplan does not look inside such a block.
+func specLater() []BlockSpec {
+	return []BlockSpec{
+		{
+			Type: "acls", Doc: "Moves access rules.",
+			NotBuilt: "Create the rules on the target before the migration, by kafka-acls or your own tool.",
+			Attrs:    []AttrSpec{{Name: "include", Kind: KindPatterns, Doc: "Principals whose rules move."}},
+			Blocks: []BlockSpec{{
+				Type: "principal", Labels: []string{"PRINCIPAL"}, Many: true, Doc: "One principal.",
+				Attrs: []AttrSpec{{Name: "becomes", Kind: KindString, Doc: "Its name on the target."}},
+			}},
+		},
+		{
+			Type: "quotas", Doc: "Moves client quotas.",
+			NotBuilt: "Set the quotas on the target before the migration, by kafka-configs or your own tool.",
+			Attrs:    []AttrSpec{{Name: "include", Kind: KindPatterns, Doc: "Principals whose quotas move."}},
+		},
+		{
+			Type: "user", Labels: []string{"NAME"}, Many: true, Doc: "Moves a SCRAM user.",
+			NotBuilt: "Create the user on the target before the migration: Kafka never tells a password, so it has to be set anew.",
+			Attrs:    []AttrSpec{{Name: "password", Kind: KindString, Sensitive: true, Doc: "The password, through env() or file()."}},
+		},
+		specMirror(),
+		{
+			Type: "gate", Labels: []string{"NAME"}, Many: true, Doc: "Conditions and approvals to pass.",
+			NotBuilt: "Stop before the point in question with kplan apply --until, and go on by hand.",
+			Attrs: []AttrSpec{
+				{Name: "before", Kind: KindString, Doc: "The phase or service that it guards."},
+				{Name: "max_lag", Kind: KindInt, Doc: "Records that the mirror may be behind."},
+				{Name: "hold", Kind: KindDuration, Doc: "How long the conditions must hold."},
+			},
+			Blocks: []BlockSpec{{
+				Type: "approval", Labels: []string{"NAME"}, Many: true, Doc: "A person's word.",
+				Attrs: []AttrSpec{{Name: "expires", Kind: KindDuration, Doc: "How long it counts."}},
+			}},
+		},
+		{
+			Type: "notify", Labels: []string{"NAME"}, Many: true, Doc: "Tells people about progress.",
+			NotBuilt: "Until then, follow a run by its output; a failed or parked run shows in the exit code.",
+		},
+	}
+}
+
+func specMirror() BlockSpec {
+	return BlockSpec{
+		Type: "mirror", Doc: "Copies the records that are there.",
+		NotBuilt: "Leave it out: with the schemes that are built the records stay on the source until they are consumed. Copy history with another tool first where it is needed.",
+		Attrs: []AttrSpec{
+			{Name: "run", Kind: KindEnum, Doc: "Who runs it: apply or worker (R17)."},
+			{Name: "start", Kind: KindEnum, Doc: "Where it begins."},
+			{Name: "offsets", Kind: KindEnum, Doc: "preserve or translate (R21)."},
+			specStray(),
+		},
+		Blocks: []BlockSpec{
+			{Type: "throttle", Doc: "Limits it.", Attrs: []AttrSpec{{Name: "bytes_per_second", Kind: KindInt, Doc: "Bytes a second, all workers together."}}},
+			{Type: "reverse", Doc: "The way back (R19).", Attrs: []AttrSpec{{Name: "keep_for", Kind: KindDuration, Doc: "How long it is kept after the last service moved."}}},
+			{Type: "topic", Labels: []string{"NAME"}, Many: true, Doc: "Settings of one topic.", Attrs: []AttrSpec{{Name: "offsets", Kind: KindEnum, Doc: "preserve or translate (R21)."}}},
+		},
+	}
+}

@@ -1,0 +1,102 @@
+package plan
+
+func specKplan() BlockSpec {
+	return BlockSpec{
+		Type: "kplan", Doc: "Settings of the plan as a whole.",
+		Attrs: []AttrSpec{
+			{Name: "required_version", Kind: KindVersion, Doc: "The versions of kplan that may run this plan, such as \">= 0.1\"; unreleased builds satisfy it, with a note."},
+		},
+	}
+}
+
+func specState() BlockSpec {
+	return BlockSpec{
+		Type: "state", Variant: "file", Doc: "Keeps what kplan has done in a directory.",
+		Attrs: []AttrSpec{
+			{Name: "path", Kind: KindString, Default: ".kplan", Doc: "The directory, relative to the plan's."},
+		},
+	}
+}
+
+func specStateKafka() BlockSpec {
+	return BlockSpec{
+		Type: "state", Variant: "kafka", Doc: "Keeps what kplan has done in a compacted topic, shared by all machines.",
+		NotBuilt: "Use state \"file\" and run kplan on one machine, or on a directory that all machines share.",
+		Attrs: []AttrSpec{
+			{Name: "cluster", Kind: KindCluster, Required: true, Doc: "The cluster that holds the topic."},
+		},
+	}
+}
+
+func specVariable() BlockSpec {
+	return BlockSpec{
+		Type: "variable", Labels: []string{"NAME"}, Many: true, Doc: "Declares a value that is given from outside, as var.NAME.",
+		Attrs: []AttrSpec{
+			{Name: "type", Kind: KindType, Default: "any", Doc: "The type: string, number, bool, list(string), map(string), object({...}), any."},
+			{Name: "default", Kind: KindAny, Doc: "The value when none is given; without a default a value must be given."},
+			{Name: "sensitive", Kind: KindBool, Default: "false", Doc: "The value is a secret: it is never shown, and is given by KPLAN_VAR_NAME, env() or file() only."},
+			{Name: "description", Kind: KindString, MayBeNil: true, Doc: "What the value is for."},
+		},
+	}
+}
+
+func specLocals() BlockSpec {
+	return BlockSpec{Type: "locals", Many: true, Free: true, Doc: "Names values for use in the plan, as local.NAME."}
+}
+
+func specCluster() BlockSpec {
+	listener := []AttrSpec{
+		{Name: "bootstrap", Kind: KindStrings, Required: true, Doc: "Addresses to begin with, as host:port."},
+	}
+	return BlockSpec{
+		Type: "cluster", Labels: []string{"NAME"}, Many: true, Doc: "A Kafka cluster, and the listener that kplan itself uses.",
+		Attrs: append(listener[:1:1], AttrSpec{
+			Name: "cluster_id", Kind: KindString, Default: "any", Doc: "The id that the cluster must report; kplan refuses to run against anything else.",
+		}),
+		Blocks: []BlockSpec{
+			specTLS(), specSASL(),
+			{
+				Type: "listener", Labels: []string{"NAME"}, Many: true,
+				Doc:    "A further listener: checked, and handed to the services that name it.",
+				Attrs:  listener,
+				Blocks: []BlockSpec{specTLS(), specSASL()},
+			},
+			{
+				Type: "capacity", Doc: "What the brokers cannot tell about themselves.",
+				NotBuilt: "Leave it out and compare the clusters' disks and racks by hand.",
+				Attrs: []AttrSpec{
+					{Name: "racks", Kind: KindInt, Doc: "Availability zones that brokers and replicas must span."},
+					{Name: "disk_bytes", Kind: KindInt, Doc: "Disk of all brokers together."},
+				},
+			},
+		},
+	}
+}
+
+func specTLS() BlockSpec {
+	return BlockSpec{
+		Type: "tls", Doc: "Speaks TLS; without it the connection is plain.",
+		Attrs: []AttrSpec{
+			{Name: "ca_file", Kind: KindPath, Default: "the system's roots", Doc: "Certificates (PEM) that sign the brokers'."},
+			{Name: "cert_file", Kind: KindPath, Doc: "The client's certificate (PEM), for mutual TLS; needs key_file."},
+			{Name: "key_file", Kind: KindPath, Doc: "The key (PEM) of cert_file."},
+			{Name: "server_name", Kind: KindString, Default: "the broker's host", Doc: "The name that the brokers' certificates must carry."},
+		},
+	}
+}
+
+func specSASL() BlockSpec {
+	return BlockSpec{
+		Type: "sasl", Doc: "Authenticates with SASL.",
+		Attrs: []AttrSpec{
+			{Name: "mechanism", Kind: KindEnum, Required: true, Doc: "How the client proves who it is.", Values: []ValueSpec{
+				{Value: "PLAIN", Doc: "Sends the password; use it with TLS."},
+				{Value: "SCRAM-SHA-256", Doc: "RFC 5802."},
+				{Value: "SCRAM-SHA-512", Doc: "RFC 5802."},
+				{Value: "OAUTHBEARER", Doc: "A token (KIP-255).", NotBuilt: "Use a listener with SCRAM or mutual TLS."},
+			}},
+			{Name: "username", Kind: KindString, Required: true, Doc: "The user."},
+			{Name: "password", Kind: KindString, Required: true, Sensitive: true, Doc: "The password, through env() or file()."},
+		},
+	}
+}

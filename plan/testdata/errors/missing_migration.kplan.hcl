@@ -1,0 +1,1 @@
+cluster "old" { bootstrap = ["a:9092"] } # ERROR KP1206: A plan needs a migration block

@@ -1,0 +1,19 @@
+# WITH clusters
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "stop_drain_start" {} # ERROR KP1204: Use scheme "production_first"
+  topics {
+    include = ["orders.*"]
+    topic "orders.audit" { writers = "split" } # ERROR KP1204: knows writers
+    topic "orders.b" { offsets = "translate" } # ERROR KP1204: knows offsets
+    topic "orders.c" { stray = "copy" } # ERROR KP1204: knows stray
+  }
+  acls { include = ["User:x"] }   # ERROR KP1204: kafka-acls
+  quotas { include = ["User:x"] } # ERROR KP1204: kafka-configs
+  user "x" {}                     # ERROR KP1204: knows user
+  mirror { run = "apply" }        # ERROR KP1204: knows mirror
+  gate "g" { before = "switch" }  # ERROR KP1204: knows gate
+  notify "x" {}                   # ERROR KP1204: knows notify
+  verify { level = "content" }    # ERROR KP1204: Use level = "offsets"
+}

@@ -1,0 +1,14 @@
+# WITH migration
+state "kafka" { cluster = cluster.old } # ERROR KP1204: Use state "file"
+notify "slack" {} # ERROR KP1204: knows notify
+cluster "old" {
+  bootstrap = ["a:9092"]
+  capacity { racks = 3 } # ERROR KP1204: knows capacity
+  sasl {
+    mechanism = "OAUTHBEARER" # ERROR KP1204: Use a listener with SCRAM
+    username  = "u"
+    password  = env("KAFKA_PASSWORD")
+  }
+}
+cluster "new" { bootstrap = ["b:9092"] }
+dynamic "cluster" { for_each = [] } # ERROR KP1204: one by one

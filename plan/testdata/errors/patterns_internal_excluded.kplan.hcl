@@ -1,0 +1,10 @@
+# WITH clusters
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics {
+    include = ["/.*/"]
+    exclude = ["/__.*/", "__*"] # ERROR KP1403: patterns never match
+  }
+}

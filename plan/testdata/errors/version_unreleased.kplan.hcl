@@ -1,0 +1,3 @@
+# VERSION dev
+# WITH clusters migration
+kplan { required_version = ">= 0.3" } # WARNING KP1005: not a release

@@ -1,0 +1,3 @@
+ns      = "overridden"
+brokers = ["a.old.example:9094", "b.old.example:9094"]
+days    = 13

@@ -1,0 +1,10 @@
+# WITH clusters migration
+locals {
+  many = 1 + [
+    "a",
+    "b",
+    "c",
+    "d",
+    "e",
+  ]
+}

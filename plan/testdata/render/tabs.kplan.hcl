@@ -1,0 +1,4 @@
+# WITH clusters migration
+state "file" {
+	path	=	var.x
+}
