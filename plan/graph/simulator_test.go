@@ -1,0 +1,298 @@
+package graph_test
+
+import (
+	"fmt"
+
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// simulator walks the steps of a graph in some order and says which step runs
+// before it may. It knows the rules and the plan, nothing of how Build makes
+// edges; and it takes a step's own word for nothing but what the step is.
+type simulator struct {
+	m     *plan.Migration
+	later bool
+	topic []string
+
+	runs                                  map[string]map[cluster.Side]bool
+	created, held, bound, released        map[string]bool // topics
+	drained, vacated, placed, joined, fit map[string]bool // groups
+}
+
+func newSimulator(in input, topics []string) *simulator {
+	s := &simulator{
+		m: in.m, later: in.m.Scheme.Kind == plan.ProductionLater, topic: topics,
+		runs:    map[string]map[cluster.Side]bool{},
+		created: map[string]bool{}, held: map[string]bool{}, bound: map[string]bool{}, released: map[string]bool{},
+		drained: map[string]bool{}, vacated: map[string]bool{}, placed: map[string]bool{}, joined: map[string]bool{}, fit: map[string]bool{},
+	}
+	for _, service := range in.m.Services {
+		s.runs[service.Name] = map[cluster.Side]bool{cluster.Source: true}
+	}
+	return s
+}
+
+func has(refs []plan.NamedRef, name string) bool {
+	for _, r := range refs {
+		if r.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *simulator) writers(topic string) (all []*plan.Service) {
+	for _, service := range s.m.Services {
+		if has(service.Produces, topic) {
+			all = append(all, service)
+		}
+	}
+	return all
+}
+
+func (s *simulator) owners(group string) (all []*plan.Service) {
+	for _, service := range s.m.Services {
+		if has(service.Groups, group) {
+			all = append(all, service)
+		}
+	}
+	return all
+}
+
+func (s *simulator) topicsOf(group string) map[string]bool {
+	all := map[string]bool{}
+	for _, o := range s.owners(group) {
+		for _, t := range o.Consumes {
+			all[t.Name] = true
+		}
+	}
+	return all
+}
+
+// inner says whether the topic has no writer but the group's only owner.
+func (s *simulator) inner(topic, group string) bool {
+	w, o := s.writers(topic), s.owners(group)
+	return len(w) == 1 && len(o) == 1 && w[0] == o[0]
+}
+
+// step carries a step out, or returns the rule that it breaks.
+func (s *simulator) step(step *graph.Step) error {
+	switch step.Kind {
+	case graph.CreateTopic:
+		s.created[step.Topic] = true
+		return nil
+	case graph.Hold, graph.Boundary, graph.Release:
+		return s.topicStep(step)
+	case graph.Stop:
+		return s.stop(s.m.Service(step.Service))
+	case graph.Start:
+		return s.start(s.m.Service(step.Service))
+	default:
+		return s.groupStep(step.Kind, step.Group)
+	}
+}
+
+func (s *simulator) topicStep(step *graph.Step) error {
+	t := step.Topic
+	switch step.Kind {
+	case graph.Hold:
+		if !s.created[t] {
+			return fmt.Errorf("a topic is held that does not exist")
+		}
+		for _, w := range s.writers(t) {
+			if s.runs[w.Name][cluster.Target] {
+				return fmt.Errorf("the target's log end is noted after %s wrote there", w.Name)
+			}
+		}
+		s.held[t] = true
+	case graph.Boundary:
+		for _, w := range s.writers(t) {
+			if s.runs[w.Name][cluster.Source] {
+				return fmt.Errorf("R4: boundary while %s writes", w.Name)
+			}
+		}
+		if !s.held[t] {
+			return fmt.Errorf("R16: boundary of a topic that is not held")
+		}
+		s.bound[t] = true
+	case graph.Release:
+		for _, service := range s.m.Services {
+			if has(service.Consumes, t) {
+				for _, g := range service.Groups {
+					if !s.fit[g.Name] {
+						return fmt.Errorf("R16: retention released before %s works", g.Name)
+					}
+				}
+			}
+			if (has(service.Consumes, t) || has(service.Produces, t)) && !s.runs[service.Name][cluster.Target] {
+				return fmt.Errorf("R16: retention released before %s runs on the target", service.Name)
+			}
+		}
+		if !s.held[t] {
+			return fmt.Errorf("released before held")
+		}
+		s.released[t] = true
+	}
+	return nil
+}
+
+func (s *simulator) groupStep(kind graph.Kind, g string) error {
+	outer := 0
+	for t := range s.topicsOf(g) {
+		if !s.inner(t, g) {
+			outer++
+		}
+		switch {
+		case kind == graph.Drain && !s.inner(t, g) && !s.bound[t]:
+			return fmt.Errorf("R7: drain of %s without a boundary", t)
+		case kind == graph.Place && !s.held[t]:
+			return fmt.Errorf("R9: placement on %s before its end on the target is known", t)
+		case kind == graph.Place && !s.later && !s.bound[t]:
+			return fmt.Errorf("R9: placement on %s without a boundary", t)
+		}
+		for _, w := range s.writers(t) {
+			if kind == graph.Works && !s.runs[w.Name][cluster.Target] {
+				return fmt.Errorf("R10: no traffic from %s", w.Name)
+			}
+		}
+	}
+	for _, t := range s.topic {
+		if kind == graph.Drain && outer == 0 && !s.created[t] {
+			return fmt.Errorf("drain begins in the phase before its own: %s is not prepared", t)
+		}
+	}
+	for _, o := range s.owners(g) {
+		on := s.runs[o.Name]
+		switch {
+		case kind == graph.Vacate && on[cluster.Source]:
+			return fmt.Errorf("R9: %s is still a member", o.Name)
+		case kind == graph.Place && on[cluster.Target]:
+			return fmt.Errorf("R9: placed under a running %s", o.Name)
+		case (kind == graph.Works || kind == graph.Joined) && !on[cluster.Target]:
+			return fmt.Errorf("R10: %s does not run on the target", o.Name)
+		case kind == graph.Drain && !on[cluster.Source]:
+			return fmt.Errorf("R7: %s cannot drain, it is stopped", o.Name)
+		}
+	}
+	switch kind {
+	case graph.Drain:
+		s.drained[g] = true
+	case graph.Vacate:
+		s.vacated[g] = true
+	case graph.Place:
+		if !s.later && (!s.vacated[g] || !s.drained[g]) {
+			return fmt.Errorf("R9: placed before the group is drained and gone")
+		}
+		s.placed[g] = true
+	case graph.Joined:
+		s.joined[g] = true
+	case graph.Works:
+		if s.later && !s.joined[g] {
+			return fmt.Errorf("R10: works before it joined")
+		}
+		s.fit[g] = true
+	}
+	return nil
+}
+
+func (s *simulator) stop(service *plan.Service) error {
+	for _, t := range s.topic {
+		if len(service.Consumes) == 0 && !s.created[t] {
+			return fmt.Errorf("stopped before %s is prepared", t)
+		}
+	}
+	for _, t := range service.Produces {
+		if !s.held[t.Name] {
+			return fmt.Errorf("R27: stopped before %s is held", t.Name)
+		}
+	}
+	for _, g := range service.Groups {
+		if !s.drained[g.Name] {
+			return fmt.Errorf("R7: stopped before %s has drained", g.Name)
+		}
+		if s.later && !s.fit[g.Name] {
+			return fmt.Errorf("R10: old consumer stopped before %s works", g.Name)
+		}
+	}
+	if s.later && len(service.Consumes) == 0 {
+		for _, g := range s.downstream(service.Name, map[string]bool{}) {
+			if !s.joined[g] {
+				return fmt.Errorf("producer stopped before %s reads on the target", g)
+			}
+		}
+	}
+	delete(s.runs[service.Name], cluster.Source)
+	return nil
+}
+
+func (s *simulator) downstream(service string, seen map[string]bool) (groups []string) {
+	if seen[service] {
+		return nil
+	}
+	seen[service] = true
+	for _, reader := range s.m.Services {
+		for _, t := range s.m.Service(service).Produces {
+			for _, g := range reader.Groups {
+				if s.topicsOf(g.Name)[t.Name] {
+					groups = append(append(groups, g.Name), s.downstream(reader.Name, seen)...)
+				}
+			}
+		}
+	}
+	return groups
+}
+
+func (s *simulator) start(service *plan.Service) error {
+	beside := s.later && len(service.Consumes) > 0
+	if s.runs[service.Name][cluster.Source] && !beside {
+		return fmt.Errorf("R1: %s runs on both sides", service.Name)
+	}
+	for _, t := range s.topic {
+		if beside && !s.created[t] {
+			return fmt.Errorf("started before %s is prepared", t)
+		}
+	}
+	for _, t := range service.Produces {
+		mixed := false
+		for _, w := range s.writers(t.Name) {
+			mixed = mixed || (s.later && len(w.Consumes) > 0)
+		}
+		for _, w := range s.writers(t.Name) {
+			if s.runs[w.Name][cluster.Source] && !mixed {
+				return fmt.Errorf("R1: %s still writes %s on the source", w.Name, t.Name)
+			}
+		}
+		if !s.held[t.Name] || (!mixed && !s.bound[t.Name]) {
+			return fmt.Errorf("R4: writes to %s without hold and boundary", t.Name)
+		}
+	}
+	for _, g := range service.Groups {
+		if !s.placed[g.Name] {
+			return fmt.Errorf("R9: %s starts unplaced", g.Name)
+		}
+	}
+	s.runs[service.Name][cluster.Target] = true
+	return nil
+}
+
+// finish says what is missing when all steps are done.
+func (s *simulator) finish() error {
+	for _, service := range s.m.Services {
+		if on := s.runs[service.Name]; !on[cluster.Target] || on[cluster.Source] {
+			return fmt.Errorf("%s ends on the wrong side", service.Name)
+		}
+		for _, g := range service.Groups {
+			if !s.vacated[g.Name] || !s.fit[g.Name] || !s.drained[g.Name] {
+				return fmt.Errorf("group %s was never seen gone, drained or working", g.Name)
+			}
+		}
+		for _, t := range service.Produces {
+			if !s.released[t.Name] {
+				return fmt.Errorf("the retention of %s stays held", t.Name)
+			}
+		}
+	}
+	return nil
+}

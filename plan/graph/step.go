@@ -1,0 +1,91 @@
+package graph
+
+import (
+	"strconv"
+
+	"kplan/internal/cluster"
+)
+
+// Phase groups steps in the order in which a person thinks of them. A phase
+// begins when the one before has ended.
+type Phase string
+
+// The phases that have inhabitants.
+const (
+	Prepare Phase = "prepare"
+	Switch  Phase = "switch"
+)
+
+// Kind is what a step does. Every kind has one handler in the executor.
+type Kind string
+
+// The kinds, in the order in which one topic or service meets them.
+const (
+	CreateTopic Kind = "topic.create"   // make the target's topic like the source's
+	Hold        Kind = "topic.hold"     // note where the target's log ends, hold its retention (R16)
+	Stop        Kind = "service.stop"   // stop a service on Side
+	Boundary    Kind = "topic.boundary" // writers gone, quiet, log end measured (R4, R6)
+	Drain       Kind = "group.drain"    // everything before the boundary consumed on the source (R7)
+	Vacate      Kind = "group.vacate"   // no member left on the source (R9)
+	Place       Kind = "group.place"    // target offsets placed (R9)
+	Start       Kind = "service.start"  // start a service on Side
+	Joined      Kind = "group.joined"   // members and assignments on the target, traffic not needed
+	Works       Kind = "group.works"    // consumers seen to work on the target (R10)
+	Release     Kind = "topic.release"  // give the target's topic its own retention back
+)
+
+// Step is one node of the graph. Its address is its identity across runs.
+type Step struct {
+	Address string
+	Kind    Kind
+	Phase   Phase
+	Service string       // Stop, Start
+	Topic   string       // topic kinds
+	Group   string       // group kinds
+	Side    cluster.Side // Stop, Start: where
+	Topics  []string     // group kinds: the topics of the group that other services write; sorted
+	Inner   []string     // group kinds: the group's topics that only its own service writes and reads; sorted
+	Owners  []string     // Boundary: writers; group kinds: services that own the group; sorted
+	Manual  bool         // Stop, Start: a person does it
+	Wave    int          // 1-based position of the service's wave; 0 outside waves
+	Needs   []string     // addresses, sorted
+}
+
+// The addresses of the steps, as people type them.
+
+// topicAddress returns PHASE.topic["NAME"] with a verb, if any.
+func topicAddress(p Phase, name, verb string) string {
+	return join(string(p)+".topic["+strconv.Quote(name)+"]", verb)
+}
+
+func groupAddress(name, verb string) string {
+	return join(string(Switch)+".group["+strconv.Quote(name)+"]", verb)
+}
+
+func serviceAddress(name, verb string) string {
+	return join(string(Switch)+".service."+name, verb)
+}
+
+func join(address, verb string) string {
+	if verb == "" {
+		return address
+	}
+	return address + "." + verb
+}
+
+// GroupAddress returns the address of a group's step: verb is drain, vacate,
+// place, joined or works.
+func GroupAddress(name, verb string) string { return groupAddress(name, verb) }
+
+// ServiceAddress returns the address of a service's step: verb is stop or
+// start.
+func ServiceAddress(name, verb string) string { return serviceAddress(name, verb) }
+
+// TopicAddress returns the address of a topic's step: verb is hold, boundary
+// or release; without a verb it is the topic's creation.
+func TopicAddress(name, verb string) string {
+	if verb == "" {
+		return topicAddress(Prepare, name, "")
+	}
+	return topicAddress(Switch, name, verb)
+}

@@ -1,0 +1,67 @@
+package graph
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Title says in a few words what the step does.
+func (s *Step) Title() string {
+	switch s.Kind {
+	case CreateTopic:
+		return "create topic " + title(s.Topic)
+	case Hold:
+		return "hold " + title(s.Topic) + " on the target"
+	case Stop:
+		return "stop " + title(s.Service) + " on the " + s.Side.String() + byHand(s)
+	case Boundary:
+		return "wait until " + title(s.Topic) + " is quiet"
+	case Drain:
+		return "drain " + title(s.Group) + inputsTitle(s)
+	case Vacate:
+		return "see " + title(s.Group) + " gone from the source"
+	case Place:
+		return "place offsets of " + title(s.Group) + " on the target"
+	case Start:
+		return "start " + title(s.Service) + " on the " + s.Side.String() + byHand(s)
+	case Joined:
+		return "see " + title(s.Group) + " joined on the target"
+	case Works:
+		return "see " + title(s.Group) + " working on the target"
+	case Release:
+		return "release " + title(s.Topic) + " on the target"
+	default:
+		return string(s.Kind) + " " + s.Address
+	}
+}
+
+func byHand(s *Step) string {
+	if s.Manual {
+		return " (by hand)"
+	}
+	return ""
+}
+
+func inputsTitle(s *Step) string {
+	var topics []string
+	for _, t := range s.Topics {
+		topics = append(topics, title(t))
+	}
+	for _, t := range s.Inner {
+		topics = append(topics, title(t)+" (inner)")
+	}
+	if len(topics) == 0 {
+		return ""
+	}
+	return " of " + strings.Join(topics, ", ")
+}
+
+// title writes a name so that it cannot be mistaken for the words around it:
+// group names may hold anything.
+func title(name string) string {
+	if regexp.MustCompile(`\A[A-Za-z0-9._-]+\z`).MatchString(name) {
+		return name
+	}
+	return strconv.Quote(name)
+}
