@@ -1,0 +1,118 @@
+package endpoint
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// UnreachableError says that an address of a cluster does not serve as the plan
+// says, why, and what to do.
+type UnreachableError struct {
+	Endpoint string // Endpoint.Name
+	Address  string // host:port; several, comma-joined, when every bootstrap address failed
+	Why      string
+	Do       string
+	Err      error // what the client said
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("%s cannot be used at %s: %s. %s", e.Endpoint, e.Address, e.Why, e.Do)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Explain finds out why an address of the endpoint failed with err. It opens
+// connections of its own to the address, for at most five seconds.
+func (e Endpoint) Explain(ctx context.Context, address string, err error) *UnreachableError {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	out := &UnreachableError{Endpoint: e.Name(), Address: address, Err: err}
+	out.Why, out.Do = e.explain(ctx, address, err)
+	return out
+}
+
+func (e Endpoint) explain(ctx context.Context, address string, err error) (why, do string) {
+	conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	if dialErr != nil {
+		var dns *net.DNSError
+		if errors.As(dialErr, &dns) {
+			return fmt.Sprintf("the name %q cannot be resolved", dns.Name),
+				"Check the name, and where a broker advertises it, its advertised.listeners."
+		}
+		return fmt.Sprintf("nothing answers there (%v)", rootCause(dialErr)),
+			"Check that the broker is up, that the address is right, and that no firewall stands between."
+	}
+	defer conn.Close()
+	if e.TLS == nil {
+		if speaksTLS(ctx, conn, address) {
+			return "the port speaks TLS and the plan says plaintext",
+				"Add a tls block to the cluster, or give the address of the plaintext listener."
+		}
+		return fmt.Sprintf("the port is open but does not answer as a Kafka broker (%v)", rootCause(err)),
+			"Check that it is a Kafka listener without TLS, and whether it asks for SASL."
+	}
+	return e.explainTLS(ctx, conn, address, err)
+}
+
+func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string, err error) (why, do string) {
+	cfg := e.TLS.Clone()
+	if cfg.ServerName == "" {
+		cfg.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	handshake := tls.Client(conn, cfg).HandshakeContext(ctx)
+	var record tls.RecordHeaderError
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case handshake == nil:
+		return fmt.Sprintf("TLS works, but the broker does not go on (%v)", rootCause(err)),
+			"Check whether it asks for a client certificate (cert_file, key_file) or for SASL."
+	case errors.As(handshake, &record):
+		return "the port does not speak TLS and the plan has a tls block",
+			"Remove the tls block, or give the address of the TLS listener."
+	case errors.As(handshake, &unknown):
+		return "its certificate is signed by an authority that the plan does not trust",
+			"Set ca_file to the certificate of the authority that signed it."
+	case errors.As(handshake, &host):
+		return fmt.Sprintf("its certificate is for another host (%v)", host),
+			"Use the name in the certificate, or set tls { server_name }."
+	case errors.As(handshake, &invalid):
+		return fmt.Sprintf("its certificate is not valid (%v)", invalid), "Renew the broker's certificate."
+	default:
+		return fmt.Sprintf("the TLS handshake fails (%v)", rootCause(handshake)),
+			"Check that it is a TLS listener and whether it wants a client certificate."
+	}
+}
+
+// speaksTLS reports whether the other end answers a TLS hello with TLS,
+// whatever certificate it shows: nothing is sent over the connection and
+// nothing of it is trusted.
+func speaksTLS(ctx context.Context, conn net.Conn, address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	var seen bool
+	cfg := &tls.Config{
+		ServerName:         host,
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, //nolint:gosec // only asks whether it is TLS; no data follows
+		VerifyConnection:   func(tls.ConnectionState) error { seen = true; return nil },
+	}
+	err := tls.Client(conn, cfg).HandshakeContext(ctx)
+	return err == nil || seen
+}
+
+func rootCause(err error) error {
+	for err != nil {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+	return errors.New("no reason given")
+}

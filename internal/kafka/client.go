@@ -1,0 +1,206 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+
+	"kplan/internal/cluster"
+	"kplan/internal/endpoint"
+)
+
+const (
+	dialTimeout    = 10 * time.Second
+	requestTimeout = 15 * time.Second
+)
+
+// Client talks to one cluster.
+type Client struct {
+	ep     endpoint.Endpoint
+	conf   *sarama.Config
+	client sarama.Client
+	admin  sarama.ClusterAdmin
+	id     string
+}
+
+// WrongClusterError says that the brokers belong to another cluster than the
+// plan names.
+type WrongClusterError struct {
+	Name string // the cluster's name in the plan
+	Want string
+	Got  string
+}
+
+func (e *WrongClusterError) Error() string {
+	return fmt.Sprintf("cluster %q answers with cluster id %q and the plan says %q: the addresses lead to another cluster. Correct bootstrap, or cluster_id if the cluster was rebuilt on purpose", e.Name, e.Got, e.Want)
+}
+
+// Open connects to a cluster and checks that it is the one that is wanted;
+// wantID may be empty. It returns *endpoint.UnreachableError or
+// *WrongClusterError where those are the reason.
+func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	conf := newConfig(ep)
+	client, err := sarama.NewClient(ep.Bootstrap, conf)
+	if err != nil {
+		return nil, explainOpen(ctx, ep, err)
+	}
+	c := &Client{ep: ep, conf: conf, client: client}
+	if c.admin, err = sarama.NewClusterAdminFromClient(client); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", ep.Name(), err), client.Close())
+	}
+	meta, err := c.metadata(nil, nil)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("reading the metadata of %s: %w", ep.Name(), err), c.Close())
+	}
+	if meta.ClusterID != nil {
+		c.id = *meta.ClusterID
+	}
+	if wantID != "" && wantID != c.id {
+		return nil, errors.Join(&WrongClusterError{Name: ep.Cluster, Want: wantID, Got: c.id}, c.Close())
+	}
+	return c, nil
+}
+
+// Close ends all connections.
+func (c *Client) Close() error {
+	if err := c.client.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
+		return fmt.Errorf("closing the connections to %s: %w", c.ep.Name(), err)
+	}
+	return nil
+}
+
+// ClusterID is the id that the brokers gave when the client was opened.
+func (c *Client) ClusterID() string { return c.id }
+
+// explainOpen finds the address to blame: where several bootstrap addresses
+// fail, one reason is enough.
+func explainOpen(ctx context.Context, ep endpoint.Endpoint, err error) error {
+	if refusal := credentialsRefused(err); refusal != "" {
+		return &endpoint.UnreachableError{
+			Endpoint: ep.Name(), Address: strings.Join(ep.Bootstrap, ","), Err: err,
+			Why: refusal,
+			Do:  "Check username, password and mechanism in its sasl block.",
+		}
+	}
+	return ep.Explain(ctx, ep.Bootstrap[0], err)
+}
+
+// credentialsRefused tells a refused login from other failures. SCRAM's
+// refusals come as a plain text from the exchange.
+func credentialsRefused(err error) string {
+	var kerr sarama.KError
+	if errors.As(err, &kerr) {
+		switch kerr {
+		case sarama.ErrSASLAuthenticationFailed:
+			return "the broker refuses the credentials"
+		case sarama.ErrUnsupportedSASLMechanism:
+			return "the broker does not offer this SASL mechanism"
+		}
+	}
+	if errors.Is(err, sarama.ErrSASLAuthenticationFailed) || strings.Contains(strings.ToLower(err.Error()), "authentication failed") {
+		return "the broker refuses the credentials"
+	}
+	return ""
+}
+
+// Reached is the answer of one advertised broker address.
+type Reached struct {
+	Broker cluster.Broker
+	Err    error // nil: it answered
+}
+
+// Reach connects to every broker at the address that it advertises to this
+// listener, all at once, and asks each one for its API versions. The error is
+// that of asking for the list.
+func (c *Client) Reach(ctx context.Context) ([]Reached, error) {
+	meta, err := c.metadata(nil, []string{})
+	if err != nil {
+		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
+	}
+	reached := make([]Reached, len(meta.Brokers))
+	var wg sync.WaitGroup
+	for i, b := range meta.Brokers {
+		reached[i].Broker = brokerOf(b)
+		wg.Go(func() { reached[i].Err = c.reach(ctx, b.Addr()) })
+	}
+	wg.Wait()
+	sort.Slice(reached, func(i, j int) bool { return reached[i].Broker.ID < reached[j].Broker.ID })
+	return reached, nil
+}
+
+func (c *Client) reach(ctx context.Context, address string) error {
+	b := sarama.NewBroker(address)
+	err := b.Open(c.conf)
+	if err == nil {
+		_, err = b.Connected()
+	}
+	if err == nil {
+		_, err = b.ApiVersions(&sarama.ApiVersionsRequest{})
+	}
+	if err != nil {
+		_ = b.Close() // a connection that failed to open has nothing to close
+		if refusal := credentialsRefused(err); refusal != "" {
+			return &endpoint.UnreachableError{Endpoint: c.ep.Name(), Address: address, Err: err, Why: refusal, Do: "Check that every broker has the same users."}
+		}
+		return c.ep.Explain(ctx, address, err)
+	}
+	return b.Close()
+}
+
+func brokerOf(b *sarama.Broker) cluster.Broker {
+	return cluster.Broker{ID: b.ID(), Address: b.Addr(), Rack: b.Rack()}
+}
+
+// metadata asks one broker, not the client's cache. A nil list of topics asks
+// for all of them, an empty one for none. avoid names brokers that have been
+// asked before; another one is asked where there is one.
+func (c *Client) metadata(avoid map[int32]bool, topics []string) (*sarama.MetadataResponse, error) {
+	brokers := c.client.Brokers()
+	sort.Slice(brokers, func(i, j int) bool { return !avoid[brokers[i].ID()] && avoid[brokers[j].ID()] })
+	if len(brokers) == 0 {
+		brokers = append(brokers, c.client.LeastLoadedBroker())
+	}
+	var errs []error
+	for _, b := range brokers {
+		if b == nil {
+			continue
+		}
+		if err := b.Open(c.conf); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
+			errs = append(errs, err)
+			continue
+		}
+		req := sarama.NewMetadataRequest(c.conf.Version, topics)
+		req.Topics = topics
+		req.AllowAutoTopicCreation = false
+		resp, err := b.GetMetadata(req)
+		if err == nil {
+			return resp, nil
+		}
+		errs = append(errs, fmt.Errorf("broker %d at %s: %w", b.ID(), b.Addr(), err))
+	}
+	if len(errs) == 0 {
+		return nil, errors.New("no broker is known")
+	}
+	return nil, errors.Join(errs...)
+}
+
+// broker returns an open connection to the broker.
+func (c *Client) broker(id int32) (*sarama.Broker, error) {
+	b, err := c.client.Broker(id)
+	if err != nil {
+		return nil, fmt.Errorf("finding broker %d: %w", id, err)
+	}
+	if err := b.Open(c.conf); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
+		return nil, fmt.Errorf("connecting to broker %d: %w", id, err)
+	}
+	return b, nil
+}

@@ -1,0 +1,146 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/IBM/sarama"
+
+	"kplan/internal/cluster"
+)
+
+// StableCommits reads the committed positions of a group for the partitions of
+// topics, and waits while a transaction holds one of them back (OffsetFetch v7
+// with require_stable, KIP-447; brokers before 2.5 refuse it). Partitions
+// without a commit are absent.
+func (c *Client) StableCommits(ctx context.Context, group string, partitions map[string][]int32) (map[cluster.TopicPartition]cluster.Commit, error) {
+	var lastErr error
+	for range offsetTries {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		coordinator, err := c.client.Coordinator(group)
+		if err == nil {
+			var got map[cluster.TopicPartition]cluster.Commit
+			if got, err = commits(coordinator, c.conf.Version, group, partitions, true); err == nil {
+				return got, nil
+			}
+		}
+		lastErr = err
+		if !retriable(err) {
+			break
+		}
+		_ = c.client.RefreshCoordinator(group) // the next try says if that fails
+		if err := pause(ctx, offsetBackoff); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("reading the committed offsets of group %q in %s: %w", group, c.ep.Name(), lastErr)
+}
+
+func commits(b *sarama.Broker, v sarama.KafkaVersion, group string, partitions map[string][]int32, stable bool) (map[cluster.TopicPartition]cluster.Commit, error) {
+	req := sarama.NewOffsetFetchRequest(v, group, partitions)
+	req.RequireStable = stable
+	resp, err := b.FetchOffset(req)
+	if err != nil {
+		return nil, err
+	}
+	if errors.Is(resp.Err, sarama.ErrGroupIDNotFound) {
+		return map[cluster.TopicPartition]cluster.Commit{}, nil // a group that never was has no commits
+	}
+	if !errors.Is(resp.Err, sarama.ErrNoError) {
+		return nil, resp.Err
+	}
+	blocks := resp.Blocks
+	if g := resp.GetGroup(group); g != nil {
+		if errors.Is(g.Err, sarama.ErrGroupIDNotFound) {
+			return map[cluster.TopicPartition]cluster.Commit{}, nil
+		}
+		if !errors.Is(g.Err, sarama.ErrNoError) {
+			return nil, g.Err
+		}
+		blocks = g.Blocks
+	}
+	out := map[cluster.TopicPartition]cluster.Commit{}
+	for topic, ps := range blocks {
+		for p, block := range ps {
+			if !errors.Is(block.Err, sarama.ErrNoError) {
+				return nil, fmt.Errorf("%s[%d]: %w", topic, p, block.Err)
+			}
+			if block.Offset >= 0 {
+				out[cluster.TopicPartition{Topic: topic, Partition: p}] = cluster.Commit{Offset: block.Offset, Metadata: block.Metadata}
+			}
+		}
+	}
+	return out, nil
+}
+
+// Commit places positions for a group that nobody is a member of, with leader
+// epoch -1 always: a copied epoch stops or rewinds Java consumers (R9). The
+// metadata goes along byte for byte. While somebody is a member the error is
+// cluster.ErrGroupHasMembers: the coordinator then takes commits from members
+// only.
+func (c *Client) Commit(ctx context.Context, group string, positions map[cluster.TopicPartition]cluster.Commit) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	offsets := map[string]map[int32]sarama.OffsetAndMetadata{}
+	for tp, commit := range positions {
+		if offsets[tp.Topic] == nil {
+			offsets[tp.Topic] = map[int32]sarama.OffsetAndMetadata{}
+		}
+		offsets[tp.Topic][tp.Partition] = sarama.OffsetAndMetadata{Offset: commit.Offset, Metadata: commit.Metadata, LeaderEpoch: -1}
+	}
+	resp, err := c.admin.AlterConsumerGroupOffsets(group, offsets, nil)
+	if err != nil {
+		return fmt.Errorf("placing offsets of group %q in %s: %w", group, c.ep.Name(), err)
+	}
+	for topic, ps := range resp.Errors {
+		for p, kerr := range ps {
+			switch {
+			case errors.Is(kerr, sarama.ErrNoError):
+			case errors.Is(kerr, sarama.ErrUnknownMemberId), errors.Is(kerr, sarama.ErrIllegalGeneration), errors.Is(kerr, sarama.ErrRebalanceInProgress):
+				return fmt.Errorf("placing the offset of group %q on %s[%d] in %s: %w", group, topic, p, c.ep.Name(), cluster.ErrGroupHasMembers)
+			default:
+				return fmt.Errorf("placing the offset of group %q on %s[%d] in %s: %w", group, topic, p, c.ep.Name(), kerr)
+			}
+		}
+	}
+	return nil
+}
+
+// RemoveMembers takes members out of a group that went without saying so:
+// static ones by group.instance.id, dynamic ones by member id (LeaveGroup v3,
+// KIP-345; it works for KIP-848 groups too). Members that are already gone are
+// no error.
+func (c *Client) RemoveMembers(ctx context.Context, group string, members []cluster.Member) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	coordinator, err := c.client.Coordinator(group)
+	if err != nil {
+		return fmt.Errorf("finding the coordinator of group %q in %s: %w", group, c.ep.Name(), err)
+	}
+	req := &sarama.LeaveGroupRequest{Version: 3, GroupId: group}
+	for _, m := range members {
+		id := sarama.MemberIdentity{MemberId: m.ID}
+		if m.InstanceID != "" {
+			id = sarama.MemberIdentity{GroupInstanceId: &m.InstanceID}
+		}
+		req.Members = append(req.Members, id)
+	}
+	resp, err := coordinator.LeaveGroup(req)
+	if err != nil {
+		return fmt.Errorf("removing members of group %q in %s: %w", group, c.ep.Name(), err)
+	}
+	if !errors.Is(resp.Err, sarama.ErrNoError) {
+		return fmt.Errorf("removing members of group %q in %s: %w", group, c.ep.Name(), resp.Err)
+	}
+	for _, m := range resp.Members {
+		if !errors.Is(m.Err, sarama.ErrNoError) && !errors.Is(m.Err, sarama.ErrUnknownMemberId) {
+			return fmt.Errorf("removing member %q of group %q in %s: %w", m.MemberId, group, c.ep.Name(), m.Err)
+		}
+	}
+	return nil
+}

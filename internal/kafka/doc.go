@@ -1,0 +1,13 @@
+// Package kafka is kplan's control plane: what it asks of a cluster and the
+// few things it changes there (topics, their configs, group offsets). It is
+// the only package that imports sarama, beside the workload and tests; no
+// sarama type crosses its border.
+//
+// A Client is safe for concurrent use. sarama does not take a context, so a
+// call ends at the latest with the network timeouts of this package (15 s a
+// request), whatever the caller's context says; the context is looked at
+// between requests.
+//
+// Nothing here creates topics by accident: metadata requests forbid automatic
+// creation.
+package kafka
