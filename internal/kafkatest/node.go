@@ -1,0 +1,114 @@
+package kafkatest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+)
+
+// node is one JVM of a cluster: a broker, a controller or ZooKeeper.
+type node struct {
+	id     int
+	name   string
+	class  string
+	config string
+	data   string
+	heapMB int
+	ports  map[Listener]int
+	proc   *process
+}
+
+// Ports that are no client's business.
+const (
+	controllerPort Listener = "CONTROLLER"
+	zooKeeperPort  Listener = "ZOOKEEPER"
+)
+
+// layOut decides which nodes there are, with folders and ports.
+func (c *Cluster) layOut() error {
+	o := c.options
+	c.nodes, c.extra = nil, nil
+	for id := 1; id <= o.Brokers; id++ {
+		n := &node{id: id, name: fmt.Sprintf("broker-%d", id), class: "kafka.Kafka", heapMB: 512}
+		wanted := o.Listeners
+		if o.Version.kraft() && o.Brokers == 1 {
+			wanted = append([]Listener{controllerPort}, wanted...)
+		}
+		if err := c.place(n, wanted); err != nil {
+			return err
+		}
+		c.nodes = append(c.nodes, n)
+	}
+	switch {
+	case !o.Version.kraft():
+		zk := &node{id: 0, name: "zookeeper", class: "org.apache.zookeeper.server.quorum.QuorumPeerMain", heapMB: 256}
+		c.extra = append(c.extra, zk)
+		return c.place(zk, []Listener{zooKeeperPort})
+	case o.Brokers > 1:
+		n := &node{id: 100, name: "controller", class: "kafka.Kafka", heapMB: 512}
+		c.extra = append(c.extra, n)
+		return c.place(n, []Listener{controllerPort})
+	}
+	return nil
+}
+
+func (c *Cluster) place(n *node, wanted []Listener) error {
+	n.config, n.data = filepath.Join(c.dir, n.name+".properties"), filepath.Join(c.dir, n.name)
+	// What a failed attempt left has other ports in it.
+	err := errors.Join(os.RemoveAll(n.data), os.RemoveAll(filepath.Join(c.dir, n.name+".log")), os.MkdirAll(n.data, 0o755))
+	if err != nil {
+		return fmt.Errorf("making the folder of %s: %w", n.name, err)
+	}
+	ports, err := freePorts(len(wanted))
+	if err != nil {
+		return err
+	}
+	n.ports = map[Listener]int{}
+	for i, l := range wanted {
+		n.ports[l] = ports[i]
+	}
+	return nil
+}
+
+// everyNode returns controllers and ZooKeeper first.
+func (c *Cluster) everyNode() []*node { return append(append([]*node{}, c.extra...), c.nodes...) }
+
+// launch starts a node's JVM.
+func (c *Cluster) launch(n *node) error {
+	j := c.jvm
+	j.heapMB = n.heapMB
+	p, err := c.spawner.run(c.dir, n.name, j.args(n.class, n.config))
+	if err != nil {
+		return err
+	}
+	n.proc = p
+	return nil
+}
+
+// freePorts asks the kernel for ports. A broker has to know its port before it
+// opens it, so there is a moment in which somebody else can take it; Start then
+// tries again with others.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	var held []net.Listener
+	defer func() {
+		for _, l := range held {
+			_ = l.Close() // nothing was accepted on it
+		}
+	}()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("looking for a free port: %w", err)
+		}
+		held = append(held, l)
+		addr, ok := l.Addr().(*net.TCPAddr)
+		if !ok {
+			return nil, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
+		}
+		ports = append(ports, addr.Port)
+	}
+	return ports, nil
+}
