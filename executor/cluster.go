@@ -1,0 +1,81 @@
+package executor
+
+import (
+	"context"
+	"time"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+)
+
+// Topics changes topics.
+type Topics interface {
+	CreateTopic(ctx context.Context, spec cluster.TopicSpec, validateOnly bool) error
+	CreatePartitions(ctx context.Context, topic string, total int, validateOnly bool) error
+	AlterConfigs(ctx context.Context, topic string, changes map[string]*string, validateOnly bool) error
+}
+
+// TopicReader describes topics.
+type TopicReader interface {
+	Topics(ctx context.Context, want func(name string) bool) (map[string]cluster.Topic, error)
+}
+
+// Logs reads where logs end (R5) and whether a range holds data (R7).
+type Logs interface {
+	LogEnds(ctx context.Context, topics []string) (map[cluster.TopicPartition]cluster.LogEnds, error)
+	FirstRecord(ctx context.Context, tp cluster.TopicPartition, from, before int64) (cluster.Record, bool, error)
+}
+
+// Positions reads and places committed offsets.
+type Positions interface {
+	StableCommits(ctx context.Context, group string, partitions map[string][]int32) (map[cluster.TopicPartition]cluster.Commit, error)
+	Commit(ctx context.Context, group string, positions map[cluster.TopicPartition]cluster.Commit) error
+}
+
+// Members reads groups and takes out members that went without saying so.
+type Members interface {
+	Group(ctx context.Context, id string) (cluster.Group, error)
+	RemoveMembers(ctx context.Context, group string, members []cluster.Member) error
+}
+
+// Cluster is one side of the migration.
+type Cluster interface {
+	Topics
+	TopicReader
+	Logs
+	Positions
+	Members
+}
+
+// Switch stops and starts one service. Stop and Start are idempotent; Check
+// says where it runs now. step is the address that asks, for logs.
+type Switch interface {
+	Stop(ctx context.Context, side cluster.Side, step string) error
+	Start(ctx context.Context, side cluster.Side, step string) error
+	Check(ctx context.Context, step string) ([]cluster.Side, error)
+}
+
+// Journal keeps records; each is durable when Append returns.
+type Journal interface {
+	Append(state.Record) (state.Record, error)
+}
+
+// Inbox holds the answers of people.
+type Inbox interface {
+	Letters() ([]state.Letter, error)
+}
+
+// Clock tells the time; tests and rehearsals have their own.
+type Clock interface {
+	Now() time.Time
+	After(d time.Duration) <-chan time.Time
+}
+
+// WallClock is the real one.
+type WallClock struct{}
+
+// Now is time.Now.
+func (WallClock) Now() time.Time { return time.Now() }
+
+// After is time.After.
+func (WallClock) After(d time.Duration) <-chan time.Time { return time.After(d) }

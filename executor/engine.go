@@ -1,0 +1,208 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// DefaultPoll is how often waiting steps look.
+const DefaultPoll = 200 * time.Millisecond
+
+// Engine carries a graph out. Its fields are set once, before Run.
+type Engine struct {
+	Plan     *plan.Plan
+	Graph    *graph.Graph
+	Source   Cluster
+	Target   Cluster
+	Switches map[string]Switch // by service; services with a manual switch have none
+	Journal  Journal
+	State    state.State // the fold of the journal at the start
+	RunID    string
+	Defaults map[string]cluster.Config // of topics on the target, as the diff saw them
+	Inbox    Inbox
+	Clock    Clock
+	Poll     time.Duration
+	Emit     func(Event)                 // called from one goroutine at a time
+	Waits    bool                        // somebody watches: wait for people instead of parking
+	DoneHint func(address string) string // the command by which a person answers
+	// LeaveOut is for negative controls: the demo and the tests leave a
+	// safeguard out to see that records are then lost or repeated.
+	LeaveOut Safeguard
+}
+
+// Safeguard is something that a negative control leaves out.
+type Safeguard string
+
+// The safeguards that can be left out.
+const (
+	Placement Safeguard = "skip-placement"     // R9
+	DrainWait Safeguard = "start-before-drain" // R7
+	Quiet     Safeguard = "no-quiet"           // R6
+)
+
+// ErrInterrupted is the cause with which the caller cancels the context of Run
+// at the first signal.
+var ErrInterrupted = errors.New("interrupted")
+
+// Result says how a run ended.
+type Result struct {
+	Done     int
+	Total    int
+	Parked   []StepParked
+	Failed   []StepFailed
+	Restored []string         // services put back to the source (R13)
+	Stranded []*StrandedError // services that run nowhere (exit 8)
+	Stopped  []string         // services that are stopped, on purpose, at the end of an interrupted or parked run
+	Err      error            // the first failure, or ErrInterrupted
+}
+
+// run is one call of Run.
+type run struct {
+	*Engine
+	mu      sync.Mutex // guards state and started
+	state   state.State
+	started map[string]time.Time
+	emitMu  sync.Mutex
+}
+
+// Run carries out what the journal does not show as done. When ctx is
+// cancelled with ErrInterrupted it begins nothing new, brings what is in
+// flight to a safe end and returns.
+func (e *Engine) Run(ctx context.Context) Result {
+	r := &run{Engine: e, state: e.State, started: map[string]time.Time{}}
+	if r.Poll == 0 {
+		r.Poll = DefaultPoll
+	}
+	if err := r.decideRepeats(); err != nil {
+		return Result{Total: len(e.Graph.Steps), Err: err}
+	}
+	watchCtx, stop := context.WithCancelCause(ctx)
+	watch := r.watchStragglers(watchCtx)
+	result := r.walk(watchCtx, watch)
+	stop(nil)
+	r.settle(ctx, &result)
+	return result
+}
+
+// decideRepeats turns facts of the moment back into questions: a step that
+// measured something is done again as long as a step that relies on it has not
+// passed (R4, R6, R7).
+func (r *run) decideRepeats() error {
+	for _, s := range r.Graph.Steps {
+		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done {
+			continue
+		}
+		for _, d := range r.Graph.Dependents(s.Address) {
+			if r.status(d) != state.Done {
+				r.mu.Lock()
+				st := r.state.Steps[s.Address]
+				st.Status = state.Pending
+				r.state.Steps[s.Address] = st
+				r.mu.Unlock()
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) status(address string) state.Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Steps[address].Status
+}
+
+// record journals and folds.
+func (r *run) record(rec state.Record) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rec.Run = r.RunID
+	rec, err := r.Journal.Append(rec)
+	if err != nil {
+		return err
+	}
+	r.state.Apply(rec)
+	return nil
+}
+
+// mark journals a step's status.
+func (r *run) mark(s *graph.Step, status state.Status, facts any, cause error) error {
+	raw, err := encode(facts)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	attempt := r.state.Steps[s.Address].Attempt
+	r.mu.Unlock()
+	rec := state.Step{Address: s.Address, Attempt: attempt, Status: status, Facts: raw}
+	if cause != nil {
+		rec.Error = cause.Error()
+	}
+	return r.record(state.Record{Step: &rec})
+}
+
+// flip records a new writing side of a topic or owning side of a group, unless
+// it is the side already (R1).
+func (r *run) flip(topic, group string, to cluster.Side) error {
+	r.mu.Lock()
+	side, epoch := r.state.TopicSide(topic), r.state.Topics[topic].Epoch
+	if group != "" {
+		side, epoch = r.state.GroupSide(group), r.state.Groups[group].Epoch
+	}
+	r.mu.Unlock()
+	if side == to {
+		return nil
+	}
+	return r.record(state.Record{Side: &state.SideFlip{Topic: topic, Group: group, Side: to, Epoch: epoch + 1}})
+}
+
+func (r *run) emit(e Event) {
+	if r.Emit == nil {
+		return
+	}
+	r.emitMu.Lock()
+	defer r.emitMu.Unlock()
+	r.Emit(e)
+}
+
+// on returns the cluster of a side.
+func (r *run) on(side cluster.Side) Cluster {
+	if side == cluster.Target {
+		return r.Target
+	}
+	return r.Source
+}
+
+// tick waits for the next look, or returns the cause when ctx ends.
+func (r *run) tick(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-r.Clock.After(r.Poll):
+		return nil
+	}
+}
+
+// progress tells how far a step is.
+func (r *run) progress(s *graph.Step, p StepProgress) {
+	r.mu.Lock()
+	since := r.started[s.Address]
+	r.mu.Unlock()
+	p.Step, p.Since = s, r.Clock.Now().Sub(since)
+	r.emit(p)
+}
+
+func plural(n int, one string) string {
+	if n == 1 {
+		return fmt.Sprintf("%d %s", n, one)
+	}
+	return fmt.Sprintf("%d %ss", n, one)
+}

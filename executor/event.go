@@ -1,0 +1,74 @@
+package executor
+
+import (
+	"time"
+
+	"kplan/plan/graph"
+)
+
+// Event is something that happened while a graph ran. The set is closed.
+type Event interface{ event() }
+
+// StepStarted says that a step begins, or begins again.
+type StepStarted struct {
+	Step    *graph.Step
+	Attempt int
+}
+
+// StepProgress says how far a step is. Left is in records, Rate in records a
+// second; both are 0 where they mean nothing.
+type StepProgress struct {
+	Step  *graph.Step
+	Text  string
+	Left  int64
+	Rate  float64
+	ETA   time.Duration // 0: not known
+	Since time.Duration // how long the step has been running
+}
+
+// StepDone says that a step has passed.
+type StepDone struct {
+	Step *graph.Step
+	Text string
+	Took time.Duration
+}
+
+// StepFailed says that a step has not passed.
+type StepFailed struct {
+	Step *graph.Step
+	Err  error
+}
+
+// StepSkipped says that a step was not begun because one that it needs did not
+// pass.
+type StepSkipped struct {
+	Step    *graph.Step
+	Because string // address
+}
+
+// StepParked says that a step waits for a person.
+type StepParked struct {
+	Step        *graph.Step
+	Instruction string
+	Command     string // what the person types when it is done
+	Until       time.Time
+}
+
+// Restoring says that a service is being put back to the source (R13).
+type Restoring struct{ Service string }
+
+// Restored says that it runs there again.
+type Restored struct{ Service string }
+
+// Noted is something that a person should know.
+type Noted struct{ Text string }
+
+func (StepStarted) event()  {}
+func (StepProgress) event() {}
+func (StepDone) event()     {}
+func (StepFailed) event()   {}
+func (StepSkipped) event()  {}
+func (StepParked) event()   {}
+func (Restoring) event()    {}
+func (Restored) event()     {}
+func (Noted) event()        {}

@@ -1,0 +1,42 @@
+package executor
+
+import (
+	"context"
+
+	"kplan/plan/graph"
+)
+
+// handler carries out one step. It is called again after a crash in the middle
+// and therefore looks at the world before it changes anything. Waiting ends
+// with ctx; an effect that has begun is brought to its end. The text is one
+// short sentence about what was found.
+type handler func(ctx context.Context, r *run, s *graph.Step) (facts any, text string, err error)
+
+// handlers is the table of the step kinds.
+func handlers() map[graph.Kind]handler {
+	return map[graph.Kind]handler{
+		graph.CreateTopic: createTopic,
+		graph.Hold:        hold,
+		graph.Release:     release,
+		graph.Stop:        stopService,
+		graph.Start:       startService,
+		graph.Boundary:    boundary,
+		graph.Drain:       drain,
+		graph.Vacate:      vacate,
+		graph.Place:       place,
+		graph.Joined:      joined,
+		graph.Works:       works,
+	}
+}
+
+// ofTheMoment reports whether what the step found out can have ceased to be
+// true by the time somebody relies on it.
+func ofTheMoment(k graph.Kind) bool {
+	switch k {
+	case graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works:
+		return true
+	case graph.CreateTopic, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
+		return false
+	}
+	return true
+}

@@ -1,0 +1,197 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// settle looks at what the walk has left behind. After a failure, services
+// that were stopped and did not get to run on the target are put back to the
+// source (R13). After an interrupt or at a park they are only named: the next
+// apply goes on from there.
+func (r *run) settle(ctx context.Context, result *Result) {
+	stopped := r.stopped()
+	var write *state.WriteError
+	if result.Err == nil || errors.Is(result.Err, ErrInterrupted) {
+		result.Stopped = names(stopped)
+		return
+	}
+	if errors.As(result.Err, &write) {
+		// Nothing may be done that cannot be recorded: not even this.
+		for _, s := range stopped {
+			result.Stranded = append(result.Stranded, &StrandedError{Service: s.Name, Reason: "its restore cannot be recorded", Cause: result.Err})
+		}
+		return
+	}
+	ctx = context.WithoutCancel(ctx)
+	for _, s := range r.failedStarts() {
+		if !slices.Contains(stopped, s) {
+			stopped = append(stopped, s)
+		}
+	}
+	for _, s := range stopped {
+		r.emit(Restoring{Service: s.Name})
+		if err := r.restore(ctx, s); err != nil {
+			var stranded *StrandedError
+			if !errors.As(err, &stranded) {
+				stranded = &StrandedError{Service: s.Name, Reason: err.Error(), Cause: err}
+			}
+			result.Stranded = append(result.Stranded, stranded)
+			continue
+		}
+		result.Restored = append(result.Restored, s.Name)
+		r.emit(Restored{Service: s.Name})
+	}
+}
+
+func names(services []*plan.Service) []string {
+	var out []string
+	for _, s := range services {
+		out = append(out, s.Name)
+	}
+	return out
+}
+
+// stopped returns the services that were told to stop on the source and are
+// not known to run on the target.
+func (r *run) stopped() []*plan.Service {
+	var out []*plan.Service
+	for _, s := range r.Plan.Migration.Services {
+		if began(r.status(stopOf(s.Name))) && r.status(startOf(s.Name)) != state.Done {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// failedStarts returns services whose start on the target failed while they
+// still run on the source (production_later).
+func (r *run) failedStarts() []*plan.Service {
+	var out []*plan.Service
+	for _, s := range r.Plan.Migration.Services {
+		if r.status(startOf(s.Name)) == state.Failed {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func began(s state.Status) bool {
+	switch s {
+	case state.Running, state.Done, state.Failed:
+		return true
+	case state.Pending, state.Parked, state.Reset:
+		return false
+	}
+	return false
+}
+
+// restore puts one service back (R13): stopped on the target, nothing written
+// there, sides back, started on the source, its steps to be done again.
+func (r *run) restore(ctx context.Context, service *plan.Service) error {
+	if service.Switch.Manual != nil {
+		return &StrandedError{Service: service.Name, Reason: "a person stopped it and a person has to start it"}
+	}
+	step := graph.ServiceAddress(service.Name, "restore")
+	if err := r.record(state.Record{Step: &state.Step{Address: step, Attempt: 1, Status: state.Running}}); err != nil {
+		return err
+	}
+	if began(r.status(startOf(service.Name))) {
+		if err := r.stop(ctx, service, cluster.Target, step); err != nil {
+			return fmt.Errorf("stopping it on the target again: %w", err)
+		}
+	}
+	if began(r.status(stopOf(service.Name))) {
+		if err := r.nothingWritten(ctx, service); err != nil {
+			return err
+		}
+		if err := r.flipBack(service); err != nil {
+			return err
+		}
+		if err := r.start(ctx, service, cluster.Source, step); err != nil {
+			return fmt.Errorf("starting it on the source again: %w", err)
+		}
+	}
+	if err := r.reset(service); err != nil {
+		return err
+	}
+	return r.record(state.Record{Step: &state.Step{Address: step, Attempt: 1, Status: state.Done}})
+}
+
+// nothingWritten refuses a restore when the target's logs have grown since the
+// hold: those records would be out of reach for readers on the source.
+func (r *run) nothingWritten(ctx context.Context, service *plan.Service) error {
+	for _, t := range service.Produces {
+		if !r.hasFacts(graph.TopicAddress(t.Name, "hold")) {
+			continue // never came so far
+		}
+		var held holdFacts
+		if err := r.decode(graph.TopicAddress(t.Name, "hold"), &held); err != nil {
+			return err
+		}
+		ends, err := r.Target.LogEnds(ctx, []string{t.Name})
+		if err != nil {
+			return fmt.Errorf("looking whether anything was written on the target: %w", err)
+		}
+		var written []string
+		for tp, base := range held.Base {
+			if e := ends[tp]; e.LogEnd > base {
+				written = append(written, fmt.Sprintf("%s offsets %d to %d", tp, base, e.LogEnd-1))
+			}
+		}
+		if len(written) > 0 {
+			sort.Strings(written)
+			return &StrandedError{Service: service.Name, Reason: "it cannot go back to the source without a reverse mirror", Written: written}
+		}
+	}
+	return nil
+}
+
+func (r *run) flipBack(service *plan.Service) error {
+	if err := r.flipTopics(service, cluster.Source); err != nil {
+		return err
+	}
+	for _, g := range service.Groups {
+		if err := r.flip("", g.Name, cluster.Source); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reset marks the service's steps and all that relied on them as to be done
+// again, except what other services have done.
+func (r *run) reset(service *plan.Service) error {
+	affected := map[string]bool{}
+	queue := []string{startOf(service.Name)}
+	if began(r.status(stopOf(service.Name))) {
+		queue = append(queue, stopOf(service.Name))
+	}
+	for len(queue) > 0 {
+		address := queue[0]
+		queue = queue[1:]
+		s := r.Graph.Step(address)
+		if s == nil || affected[address] || s.Service != "" && s.Service != service.Name {
+			continue
+		}
+		affected[address] = true
+		queue = append(queue, r.Graph.Dependents(address)...)
+	}
+	for _, s := range r.Graph.Steps {
+		if !affected[s.Address] || r.status(s.Address) == state.Pending {
+			continue
+		}
+		if err := r.mark(s, state.Reset, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

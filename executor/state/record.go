@@ -1,0 +1,112 @@
+package state
+
+import (
+	"encoding/json"
+	"time"
+
+	"kplan/internal/cluster"
+)
+
+// FormatVersion is the version of the record format. A journal with a record
+// of a later version is refused.
+const FormatVersion = 1
+
+// Record is one line of the journal. Exactly one of the pointers is set.
+type Record struct {
+	Version int       `json:"v"`
+	Seq     int64     `json:"seq"` // 1, 2, 3, ...
+	At      time.Time `json:"at"`
+	Run     string    `json:"run,omitempty"`
+
+	Begin     *Begin     `json:"begin,omitempty"`
+	RunBegan  *RunBegan  `json:"run_began,omitempty"`
+	Selection *Selection `json:"selection,omitempty"`
+	Step      *Step      `json:"step,omitempty"`
+	Side      *SideFlip  `json:"side,omitempty"`
+	Override  *Override  `json:"override,omitempty"`
+	Owned     *Owned     `json:"owned,omitempty"`
+	Answer    *Answer    `json:"answer,omitempty"`
+	RunEnded  *RunEnded  `json:"run_ended,omitempty"`
+}
+
+// Begin is the first record: which migration the journal belongs to.
+type Begin struct {
+	Migration string `json:"migration"`
+	Source    string `json:"source"` // cluster ids
+	Target    string `json:"target"`
+}
+
+// RunBegan says who runs apply.
+type RunBegan struct {
+	PlanHash string `json:"plan_hash"`
+	Who      string `json:"who"`
+	Host     string `json:"host"`
+	Version  string `json:"kplan"`
+}
+
+// Selection pins what the patterns matched (R3).
+type Selection struct {
+	Topics []string `json:"topics"`
+	Groups []string `json:"groups"`
+}
+
+// Status is where a step stands.
+type Status string
+
+// The statuses. Running at the start of a run means that kplan died in the
+// step: it is unknown whether the effect took place.
+const (
+	Pending Status = ""
+	Running Status = "running"
+	Done    Status = "done"
+	Failed  Status = "failed"
+	Parked  Status = "parked"
+	Reset   Status = "reset" // undone by a restore (R13): to be done again
+)
+
+// Step is a change of a step's status. Facts are the step kind's own.
+type Step struct {
+	Address string          `json:"address"`
+	Attempt int             `json:"attempt"`
+	Status  Status          `json:"status"`
+	Facts   json.RawMessage `json:"facts,omitempty"`
+	Error   string          `json:"error,omitempty"`
+}
+
+// SideFlip moves the writing side of a topic or the owning side of a group
+// (R1). Epoch grows by one with each flip of that object.
+type SideFlip struct {
+	Topic string       `json:"topic,omitempty"`
+	Group string       `json:"group,omitempty"`
+	Side  cluster.Side `json:"side"`
+	Epoch int          `json:"epoch"`
+}
+
+// Override is a config that kplan holds on the target for a while (R15, R16),
+// with what it was; nil restores by deleting. Restored ends it.
+type Override struct {
+	Topic    string             `json:"topic"`
+	Set      map[string]string  `json:"set,omitempty"`
+	Restore  map[string]*string `json:"restore,omitempty"`
+	Restored bool               `json:"restored,omitempty"`
+}
+
+// Owned names a topic that kplan created on the target.
+type Owned struct {
+	Topic string `json:"topic"`
+}
+
+// Answer is a person's answer taken from the inbox.
+type Answer struct {
+	Verb    string    `json:"verb"` // "done"
+	Address string    `json:"address"`
+	Who     string    `json:"who"`
+	From    string    `json:"from"` // host
+	At      time.Time `json:"at"`   // when it was given
+}
+
+// RunEnded closes a run.
+type RunEnded struct {
+	Outcome string `json:"outcome"`
+	Error   string `json:"error,omitempty"`
+}

@@ -1,0 +1,110 @@
+package state
+
+import (
+	"encoding/json"
+	"time"
+
+	"kplan/internal/cluster"
+)
+
+// StepState is what the journal says of one step.
+type StepState struct {
+	Status  Status
+	Attempt int
+	Facts   json.RawMessage
+	Error   string
+	At      time.Time // of the last change
+}
+
+// Flip is a side with its epoch.
+type Flip struct {
+	Side  cluster.Side
+	Epoch int
+}
+
+// State is the fold over a journal. The zero value is that of a migration that
+// has never been applied.
+type State struct {
+	Began     *Begin
+	Serial    int64 // sequence number of the last record
+	LastRun   string
+	PlanHash  string
+	Selection *Selection
+	Steps     map[string]StepState
+	Topics    map[string]Flip
+	Groups    map[string]Flip
+	Overrides map[string]Override // in force, by topic
+	Owned     map[string]bool
+	Ended     *RunEnded // of the last run; nil while it runs or after a crash
+	EndedAt   time.Time
+}
+
+// Replay folds records in order.
+func Replay(records []Record) State {
+	s := State{
+		Steps:     map[string]StepState{},
+		Topics:    map[string]Flip{},
+		Groups:    map[string]Flip{},
+		Overrides: map[string]Override{},
+		Owned:     map[string]bool{},
+	}
+	for _, r := range records {
+		s.Apply(r)
+	}
+	return s
+}
+
+// Apply folds one more record into the state.
+func (s *State) Apply(r Record) {
+	s.Serial = r.Seq
+	switch {
+	case r.Begin != nil:
+		s.Began = r.Begin
+	case r.RunBegan != nil:
+		s.LastRun, s.PlanHash, s.Ended = r.Run, r.RunBegan.PlanHash, nil
+	case r.Selection != nil:
+		s.Selection = r.Selection
+	case r.Step != nil:
+		s.applyStep(r)
+	case r.Side != nil && r.Side.Topic != "":
+		s.Topics[r.Side.Topic] = Flip{Side: r.Side.Side, Epoch: r.Side.Epoch}
+	case r.Side != nil:
+		s.Groups[r.Side.Group] = Flip{Side: r.Side.Side, Epoch: r.Side.Epoch}
+	case r.Override != nil && r.Override.Restored:
+		delete(s.Overrides, r.Override.Topic)
+	case r.Override != nil:
+		s.Overrides[r.Override.Topic] = *r.Override
+	case r.Owned != nil:
+		s.Owned[r.Owned.Topic] = true
+	case r.RunEnded != nil:
+		s.Ended, s.EndedAt = r.RunEnded, r.At
+	}
+}
+
+// applyStep keeps the facts of an earlier record of the step where the new one
+// brings none: they say what was intended.
+func (s *State) applyStep(r Record) {
+	facts := r.Step.Facts
+	if facts == nil && r.Step.Status != Reset {
+		facts = s.Steps[r.Step.Address].Facts
+	}
+	s.Steps[r.Step.Address] = StepState{
+		Status: r.Step.Status, Attempt: r.Step.Attempt, Facts: facts, Error: r.Step.Error, At: r.At,
+	}
+}
+
+// TopicSide is the topic's writing side; the source where nothing is recorded.
+func (s State) TopicSide(topic string) cluster.Side {
+	if f, ok := s.Topics[topic]; ok {
+		return f.Side
+	}
+	return cluster.Source
+}
+
+// GroupSide is the group's owning side; the source where nothing is recorded.
+func (s State) GroupSide(group string) cluster.Side {
+	if f, ok := s.Groups[group]; ok {
+		return f.Side
+	}
+	return cluster.Source
+}

@@ -1,0 +1,240 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// stopService stops a service on a side and waits until its check no longer
+// prints it. How many members its groups had is noted first (R10).
+func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
+	service := r.Plan.Migration.Service(s.Service)
+	facts, err := r.countMembers(ctx, s, service)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := r.mark(s, state.Running, facts, nil); err != nil {
+		return nil, "", err
+	}
+	if s.Manual {
+		err = r.person(ctx, s, instruction(service.Switch.Manual.Stop, s.Side), service.Switch.Manual.Timeout)
+	} else {
+		err = r.stop(ctx, service, s.Side, s.Address)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	// Where a second instance ran on the target all the time (production_later),
+	// the topics that it writes have changed sides only now.
+	if s.Side == cluster.Source && r.status(startOf(s.Service)) == state.Done {
+		if err := r.flipTopics(service, cluster.Target); err != nil {
+			return nil, "", err
+		}
+	}
+	return facts, fmt.Sprintf("%s is stopped on the %s", s.Service, s.Side), nil
+}
+
+func startOf(service string) string { return graph.ServiceAddress(service, "start") }
+func stopOf(service string) string  { return graph.ServiceAddress(service, "stop") }
+
+func (r *run) countMembers(ctx context.Context, s *graph.Step, service *plan.Service) (stopFacts, error) {
+	facts := stopFacts{Members: map[string]int{}}
+	var earlier stopFacts // of an attempt that died half way: the members may be gone by now
+	if r.hasFacts(s.Address) {
+		if err := r.decode(s.Address, &earlier); err != nil {
+			return facts, err
+		}
+	}
+	for _, g := range service.Groups {
+		group, err := r.on(s.Side).Group(ctx, g.Name)
+		if err != nil {
+			return facts, err
+		}
+		facts.Members[g.Name] = max(len(group.Members), earlier.Members[g.Name])
+	}
+	return facts, nil
+}
+
+func (r *run) hasFacts(address string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Steps[address].Facts != nil
+}
+
+// stop runs the switch's stop to its end, whatever happens to ctx, and waits
+// for the check to confirm.
+func (r *run) stop(ctx context.Context, service *plan.Service, side cluster.Side, step string) error {
+	ctx = context.WithoutCancel(ctx)
+	sw := r.Switches[service.Name]
+	if err := sw.Stop(ctx, side, step); err != nil {
+		return err
+	}
+	return r.await(ctx, service, step, fmt.Sprintf("service %q leaving the %s", service.Name, side),
+		func(sides []cluster.Side) bool { return !slices.Contains(sides, side) })
+}
+
+// await waits until the service's check prints what is wanted, for as long as
+// the switch's timeout.
+func (r *run) await(ctx context.Context, service *plan.Service, step, what string, ok func([]cluster.Side) bool) error {
+	limit := service.Switch.Exec.Timeout
+	deadline := r.Clock.Now().Add(limit)
+	for {
+		sides, err := r.Switches[service.Name].Check(ctx, step)
+		if err != nil {
+			return err
+		}
+		if ok(sides) {
+			return nil
+		}
+		if r.Clock.Now().After(deadline) {
+			return &TimeoutError{What: what, Limit: limit, Left: fmt.Sprintf("check still prints %v", sides),
+				Do: "Look at the service and at its switch's programs, then apply again"}
+		}
+		if err := r.tick(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// startService starts a service on the target, after a last look at what must
+// not have changed (R9).
+func startService(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
+	service := r.Plan.Migration.Service(s.Service)
+	alone := r.status(stopOf(s.Service)) == state.Done
+	if alone {
+		for _, g := range service.Groups {
+			if err := r.unmoved(ctx, g.Name); err != nil {
+				return nil, "", err
+			}
+		}
+		if err := r.flipTopics(service, cluster.Target); err != nil {
+			return nil, "", err
+		}
+	}
+	if s.Manual {
+		m := service.Switch.Manual
+		if err := r.person(ctx, s, instruction(m.Start, s.Side), m.Timeout); err != nil {
+			return nil, "", err
+		}
+		return nil, fmt.Sprintf("%s is said to run on the %s", s.Service, s.Side), nil
+	}
+	if err := r.start(ctx, service, s.Side, s.Address); err != nil {
+		return nil, "", err
+	}
+	return nil, fmt.Sprintf("%s runs on the %s", s.Service, s.Side), nil
+}
+
+func (r *run) start(ctx context.Context, service *plan.Service, side cluster.Side, step string) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := r.Switches[service.Name].Start(ctx, side, step); err != nil {
+		return err
+	}
+	return r.await(ctx, service, step, fmt.Sprintf("service %q running on the %s", service.Name, side),
+		func(sides []cluster.Side) bool { return slices.Contains(sides, side) })
+}
+
+func (r *run) flipTopics(service *plan.Service, to cluster.Side) error {
+	for _, t := range service.Produces {
+		if err := r.flip(t.Name, "", to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unmoved compares the group's positions on the source with the final ones.
+func (r *run) unmoved(ctx context.Context, group string) error {
+	var facts vacateFacts
+	if err := r.decode(graph.GroupAddress(group, "vacate"), &facts); err != nil {
+		return err
+	}
+	now, err := r.Source.StableCommits(ctx, group, partitionsOf(facts.Final))
+	if err != nil {
+		return err
+	}
+	for tp, final := range facts.Final {
+		if now[tp].Offset != final.Offset {
+			return &MovedError{Group: group, Partition: tp, From: final.Offset, To: now[tp].Offset}
+		}
+	}
+	return nil
+}
+
+// person waits for somebody to say that a manual step is done, or parks where
+// nobody watches.
+func (r *run) person(ctx context.Context, s *graph.Step, text string, limit time.Duration) error {
+	deadline := r.Clock.Now().Add(limit)
+	event := StepParked{Step: s, Instruction: text, Command: r.hint(s.Address), Until: deadline}
+	for told := false; ; {
+		answered, err := r.answered(s.Address)
+		if err != nil || answered {
+			return err
+		}
+		if !r.Waits {
+			return &errParked{event: event}
+		}
+		if !told {
+			r.emit(event)
+			told = true
+		}
+		if r.Clock.Now().After(deadline) {
+			return &TimeoutError{What: "the manual step " + s.Address, Limit: limit, Left: "nobody has said that it is done",
+				Do: "Do it, then apply again and answer with: " + event.Command}
+		}
+		if err := r.tick(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) hint(address string) string {
+	if r.DoneHint == nil {
+		return "kplan done '" + address + "'"
+	}
+	return r.DoneHint(address)
+}
+
+// answered takes an answer for the step out of the inbox, through the journal.
+func (r *run) answered(address string) (bool, error) {
+	letters, err := r.Inbox.Letters()
+	if err != nil {
+		return false, err
+	}
+	for _, l := range letters {
+		if l.Verb != "done" || l.Address != address {
+			continue
+		}
+		answer := l.Answer
+		if err := r.record(state.Record{Answer: &answer}); err != nil {
+			return false, err
+		}
+		return true, errors.Join(l.Remove())
+	}
+	return false, nil
+}
+
+func instruction(i plan.Instruction, side cluster.Side) string {
+	if side == cluster.Target {
+		return i.Target
+	}
+	return i.Source
+}
+
+func partitionsOf[V any](m map[cluster.TopicPartition]V) map[string][]int32 {
+	out := map[string][]int32{}
+	for tp := range m {
+		out[tp.Topic] = append(out[tp.Topic], tp.Partition)
+	}
+	for _, ps := range out {
+		slices.Sort(ps)
+	}
+	return out
+}

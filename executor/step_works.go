@@ -1,0 +1,165 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"kplan/internal/cluster"
+	"kplan/plan/graph"
+)
+
+const (
+	// worksTimeout is how long consumers may take to be assigned and to read.
+	worksTimeout = 10 * time.Minute
+	// trafficWait is how long no traffic may last before a person is asked.
+	trafficWait = 30 * time.Second
+)
+
+// joined waits until the group's members on the target have all partitions.
+func joined(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
+	began := r.Clock.Now()
+	for {
+		group, err := r.Target.Group(ctx, s.Group)
+		if err != nil {
+			return nil, "", err
+		}
+		missing, err := r.unassigned(ctx, s, group)
+		if err != nil {
+			return nil, "", err
+		}
+		if missing == "" {
+			return nil, fmt.Sprintf("%s reads on the target with %s", s.Group, plural(len(group.Members), "member")), nil
+		}
+		if err := r.waitOn(ctx, s, began, missing); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+// waitOn tells what is missing and waits for the next look.
+func (r *run) waitOn(ctx context.Context, s *graph.Step, began time.Time, missing string) error {
+	if r.Clock.Now().Sub(began) > worksTimeout {
+		return &TimeoutError{What: fmt.Sprintf("group %q working on the target", s.Group), Limit: worksTimeout, Left: missing,
+			Do: "Look at the service on the target (can it reach all brokers, has it the rights?), then apply again"}
+	}
+	r.progress(s, StepProgress{Text: missing})
+	return r.tick(ctx)
+}
+
+// unassigned says what the group on the target lacks, or "".
+func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group) (string, error) {
+	want := 1
+	for _, owner := range s.Owners {
+		if !r.hasFacts(stopOf(owner)) {
+			continue // production_later: not stopped yet
+		}
+		var facts stopFacts
+		if err := r.decode(stopOf(owner), &facts); err != nil {
+			return "", err
+		}
+		want = max(want, facts.Members[s.Group])
+	}
+	if len(group.Members) < want {
+		return fmt.Sprintf("%d of %s on the target", len(group.Members), plural(want, "member")), nil
+	}
+	if group.State != "Stable" {
+		return "the group is " + group.State, nil
+	}
+	taken := map[cluster.TopicPartition]bool{}
+	for _, m := range group.Members {
+		for _, tp := range m.Assigned {
+			taken[tp] = true
+		}
+	}
+	ends, err := r.Target.LogEnds(ctx, append(append([]string{}, s.Topics...), s.Inner...))
+	if err != nil {
+		return "", err
+	}
+	var free []string
+	for tp := range ends {
+		if !taken[tp] {
+			free = append(free, tp.String())
+		}
+	}
+	if len(free) > 0 {
+		return fmt.Sprintf("%s without a reader: %s", plural(len(free), "partition"), strings.Join(free[:min(3, len(free))], ", ")), nil
+	}
+	return "", nil
+}
+
+// works waits until the group is seen to read on the target: enough members,
+// every partition assigned, positions that move or no lag (R10). Where nobody
+// writes, nothing can be seen, and a person has to say so.
+func works(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
+	began := r.Clock.Now()
+	var first map[cluster.TopicPartition]cluster.Commit
+	for {
+		group, err := r.Target.Group(ctx, s.Group)
+		if err != nil {
+			return nil, "", err
+		}
+		missing, err := r.unassigned(ctx, s, group)
+		if err != nil {
+			return nil, "", err
+		}
+		traffic, lag, err := r.reading(ctx, s, group.Commits)
+		if err != nil {
+			return nil, "", err
+		}
+		if first == nil {
+			first = group.Commits
+		}
+		if missing == "" && traffic && (lag == 0 || advanced(first, group.Commits)) {
+			return nil, fmt.Sprintf("%s works on the target, %s behind", s.Group, plural(int(lag), "record")), nil
+		}
+		if missing == "" {
+			missing = fmt.Sprintf("looking whether its positions move, %s behind", plural(int(lag), "record"))
+			if !traffic {
+				missing = "no record on the target yet: it cannot be seen whether the consumers work"
+				if r.Clock.Now().Sub(began) > trafficWait {
+					err := r.person(ctx, s, fmt.Sprintf("Nobody writes to the topics of group %q on the target, so its consumers cannot be seen to work (R10). Look for yourself, or write a record.", s.Group), worksTimeout)
+					return nil, "a person has said that " + s.Group + " works", err
+				}
+			}
+		}
+		if err := r.waitOn(ctx, s, began, missing); err != nil {
+			return nil, "", err
+		}
+	}
+}
+
+// reading reports whether records have been written to the group's topics on
+// the target since the hold, and how many the group has not read.
+func (r *run) reading(ctx context.Context, s *graph.Step, commits map[cluster.TopicPartition]cluster.Commit) (traffic bool, lag int64, err error) {
+	topics := append(append([]string{}, s.Topics...), s.Inner...)
+	ends, err := r.Target.LogEnds(ctx, topics)
+	if err != nil {
+		return false, 0, err
+	}
+	for _, t := range topics {
+		var held holdFacts
+		if err := r.decode(graph.TopicAddress(t, "hold"), &held); err != nil {
+			return false, 0, err
+		}
+		for tp, base := range held.Base {
+			traffic = traffic || ends[tp].LastStable > base
+			from := base
+			if c, ok := commits[tp]; ok {
+				from = c.Offset
+			}
+			lag += max(0, ends[tp].LastStable-from)
+		}
+	}
+	return traffic, lag, nil
+}
+
+func advanced(before, now map[cluster.TopicPartition]cluster.Commit) bool {
+	for tp, c := range now {
+		if c.Offset > before[tp].Offset {
+			return true
+		}
+	}
+	return false
+}
