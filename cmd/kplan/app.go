@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/internal/endpoint"
+	"kplan/internal/kafka"
+	"kplan/plan"
+)
+
+// app is what every command has: the global flags and the ways to the plan,
+// its state and its clusters.
+type app struct {
+	self     string // argv[0]
+	dir      string
+	vars     []string
+	varFiles []string
+	json     bool
+	color    string
+	noInput  bool
+	logLevel string
+}
+
+func (a *app) logger() (*slog.Logger, error) {
+	level := slog.LevelWarn
+	if a.logLevel != "" {
+		if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
+			return nil, fmt.Errorf("--log-level %q: want debug, info, warn or error", a.logLevel)
+		}
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// load reads the plan. Diagnostics go to standard error; a plan with errors is
+// reported as said already.
+func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sources, error) {
+	loaded, err := a.tryLoad()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := a.say(cmd.ErrOrStderr(), loaded.Sources, loaded.Diags); err != nil {
+		return nil, nil, nil, err
+	}
+	if loaded.Plan == nil {
+		return nil, nil, nil, &codedError{code: exitError}
+	}
+	return loaded.Plan, loaded.Diags, loaded.Sources, nil
+}
+
+func (a *app) tryLoad() (*plan.Loaded, error) {
+	vars := map[string]string{}
+	for _, v := range a.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok {
+			return nil, fmt.Errorf("--var %s: want NAME=VALUE", name)
+		}
+		vars[name] = value
+	}
+	return plan.Load(plan.Options{Dir: a.dir, Vars: vars, VarFiles: a.varFiles, Version: version}), nil
+}
+
+func (a *app) say(w io.Writer, sources *plan.Sources, diags hcl.Diagnostics) error {
+	if len(diags) == 0 || a.json {
+		return nil
+	}
+	return plan.WriteDiagnostics(w, sources, diags, a.colored(w))
+}
+
+// colored decides by flag, NO_COLOR, TERM and whether somebody looks.
+func (a *app) colored(w io.Writer) bool {
+	switch a.color {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	f, ok := w.(*os.File)
+	return ok && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
+}
+
+// interactive reports whether a person can be asked.
+func (a *app) interactive() bool {
+	return !a.noInput && term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd()))
+}
+
+// stateDir is where the migration's journal is.
+func (a *app) stateDir(p *plan.Plan) string {
+	path := p.State.Path
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(a.dir, path)
+	}
+	return state.Dir(path, p.Migration.Name)
+}
+
+// clusters are the two open clusters.
+type clusters struct {
+	source, target *kafka.Client
+}
+
+// on returns the client of a side.
+func (c *clusters) on(side cluster.Side) *kafka.Client {
+	if side == cluster.Target {
+		return c.target
+	}
+	return c.source
+}
+
+func (c *clusters) close() error {
+	var errs []error
+	for _, k := range []*kafka.Client{c.source, c.target} {
+		if k != nil {
+			errs = append(errs, k.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// open connects to both clusters and reports the problems of both.
+func (a *app) open(ctx context.Context, p *plan.Plan) (*clusters, error) {
+	c := &clusters{}
+	var errs []error
+	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
+		of := p.Migration.Source
+		if side == cluster.Target {
+			of = p.Migration.Target
+		}
+		ep, err := endpoint.Own(a.dir, of)
+		if err == nil {
+			var client *kafka.Client
+			if client, err = kafka.Open(ctx, ep, of.ClusterID); err == nil && side == cluster.Source {
+				c.source = client
+			} else if err == nil {
+				c.target = client
+			}
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if len(errs) == 0 && c.source.ClusterID() == c.target.ClusterID() {
+		errs = append(errs, fmt.Errorf("clusters %q and %q are the same cluster (id %s): the source's and the target's bootstrap lead to the same brokers",
+			p.Migration.Source.Name, p.Migration.Target.Name, c.source.ClusterID()))
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(append(errs, c.close())...)
+	}
+	return c, nil
+}
+
+// belongs refuses the state of another plan.
+func belongs(st state.State, p *plan.Plan, c *clusters, dir string) error {
+	b := st.Began
+	if b == nil {
+		return nil
+	}
+	if b.Migration != p.Migration.Name {
+		return fmt.Errorf("the state in %s is that of migration %q, and the plan is migration %q. Give the plan a state path of its own, or rename the migration back", dir, b.Migration, p.Migration.Name)
+	}
+	if b.Source != c.source.ClusterID() || b.Target != c.target.ClusterID() {
+		return fmt.Errorf("the state in %s belongs to a migration from cluster %s to cluster %s, and the plan now leads from %s to %s. Correct the clusters' addresses; if the clusters were rebuilt on purpose, move the state directory away",
+			dir, b.Source, b.Target, c.source.ClusterID(), c.target.ClusterID())
+	}
+	return nil
+}
+
+// whoami names the person and the machine for the records.
+func whoami() (who, host string) {
+	who = "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	if actor := os.Getenv("GITHUB_ACTOR"); actor != "" {
+		who += " (" + actor + ")"
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return who, host
+}

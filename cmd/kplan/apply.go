@@ -1,0 +1,293 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/report"
+	"kplan/plan"
+	"kplan/plan/diff"
+)
+
+type applyFlags struct {
+	yes      bool
+	sabotage string
+}
+
+// applyDoc is the JSON document of apply.
+type applyDoc struct {
+	FormatVersion string    `json:"format_version"`
+	Migration     string    `json:"migration"`
+	Run           string    `json:"run"`
+	Outcome       string    `json:"outcome"`
+	ExitCode      int       `json:"exit_code"`
+	Done          int       `json:"steps_done"`
+	Total         int       `json:"steps_total"`
+	Errors        []string  `json:"errors"`
+	Parked        []parkDoc `json:"parked"`
+	Restored      []string  `json:"restored"`
+	Stranded      []string  `json:"stranded"`
+	Stopped       []string  `json:"stopped"`
+	Diff          diff.Doc  `json:"diff"`
+}
+
+type parkDoc struct {
+	Address     string `json:"address"`
+	Instruction string `json:"instruction"`
+	Command     string `json:"command"`
+}
+
+func newApply(a *app) *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply",
+		Short: "Carry the plan out, or go on where the last apply ended",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.apply(cmd.Context(), cmd, f)
+		},
+	}
+	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
+	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain or no-quiet")
+	if err := cmd.Flags().MarkHidden("sabotage"); err != nil {
+		panic("this is a bug in kplan: " + err.Error())
+	}
+	return cmd
+}
+
+// apply takes the lock, shows the diff, asks, looks again, and runs.
+func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err error) {
+	if !f.yes && !a.interactive() {
+		return errors.New("nobody can be asked here: give --yes, after a look at kplan diff")
+	}
+	p, _, sources, err := a.load(cmd)
+	if err != nil {
+		return err
+	}
+	c, err := a.open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	s, err := a.begin(p, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.end()) }()
+	if err := belongs(s.state, p, c, s.dir); err != nil {
+		return err
+	}
+	r, err := look(ctx, p, c, s.state)
+	if err != nil {
+		return err
+	}
+	if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
+		return err
+	}
+	if !a.json {
+		if err := a.writeDiff(cmd.OutOrStdout(), r, false); err != nil {
+			return err
+		}
+	}
+	if err := r.blocked(); err != nil {
+		return err
+	}
+	if r.doc.Empty() {
+		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil)
+	}
+	if !f.yes {
+		if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
+			return err
+		}
+	}
+	if r, err = lookAgain(ctx, p, c, s.state, r); err != nil {
+		return err
+	}
+	return a.run(ctx, cmd, p, c, s, r, f)
+}
+
+// confirm asks once and takes only "yes".
+func confirm(in io.Reader, out io.Writer) error {
+	if _, err := fmt.Fprint(out, "Carry this out? Only \"yes\" is taken: "); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && line == "" {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if strings.TrimSpace(line) != "yes" {
+		return errors.New("not carried out")
+	}
+	return nil
+}
+
+// staleError lists what moved between the diff and the apply.
+type staleError struct{ moved []string }
+
+func (e *staleError) Error() string {
+	return "the clusters have changed since the diff, and nothing was done:\n  " + strings.Join(e.moved, "\n  ") + "\nLook at the new diff and apply again"
+}
+
+// lookAgain reads the clusters once more, before the first write.
+func lookAgain(ctx context.Context, p *plan.Plan, c *clusters, st state.State, before *review) (*review, error) {
+	now, err := look(ctx, p, c, st)
+	if err != nil {
+		return nil, err
+	}
+	moved := diff.Moved(diff.Fingerprint(before.source, before.target, p.Migration), diff.Fingerprint(now.source, now.target, p.Migration))
+	if len(moved) > 0 {
+		return nil, &codedError{code: exitStale, err: &staleError{moved: moved}}
+	}
+	return now, now.blocked()
+}
+
+// session is the locked state of one apply.
+type session struct {
+	dir     string
+	run     string
+	lock    *state.Lock
+	journal *state.Journal
+	state   state.State
+}
+
+func (a *app) begin(p *plan.Plan, stderr io.Writer) (*session, error) {
+	dir := a.stateDir(p)
+	who, host := whoami()
+	lock, err := state.Acquire(dir, state.Holder{Who: who, Host: host, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return nil, err
+	}
+	if lock.Left != nil {
+		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", lock.Left) //nolint:errcheck // a note
+	}
+	crash, err := crashAfter()
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	journal, st, err := state.Open(dir, time.Now, crash)
+	if err != nil {
+		return nil, errors.Join(err, lock.Release())
+	}
+	id := make([]byte, 4)
+	if _, err := rand.Read(id); err != nil {
+		return nil, errors.Join(err, journal.Close(), lock.Release())
+	}
+	return &session{dir: dir, run: hex.EncodeToString(id), lock: lock, journal: journal, state: st}, nil
+}
+
+func (s *session) end() error { return errors.Join(s.journal.Close(), s.lock.Release()) }
+
+// crashAfter returns what KPLAN_CRASH_AFTER asks for: kplan kills itself after
+// that many journal records, as a power cut would. Tests use it.
+func crashAfter() (func(int), error) {
+	text := os.Getenv("KPLAN_CRASH_AFTER")
+	if text == "" {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return nil, fmt.Errorf("KPLAN_CRASH_AFTER=%q: want a number of journal records", text)
+	}
+	return func(records int) {
+		if records >= n {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // never returns
+		}
+	}, nil
+}
+
+// record appends through the session's state.
+func (s *session) record(r state.Record) error {
+	r.Run = s.run
+	r, err := s.journal.Append(r)
+	if err != nil {
+		return err
+	}
+	s.state.Apply(r)
+	return nil
+}
+
+// open writes the records with which a run begins.
+func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
+	if s.state.Began == nil {
+		if err := s.record(state.Record{Begin: &state.Begin{Migration: p.Migration.Name, Source: c.source.ClusterID(), Target: c.target.ClusterID()}}); err != nil {
+			return err
+		}
+	}
+	who, host := whoami()
+	if err := s.record(state.Record{RunBegan: &state.RunBegan{PlanHash: p.Hash(), Who: who, Host: host, Version: version}}); err != nil {
+		return err
+	}
+	sel := s.state.Selection
+	if sel == nil || !slices.Equal(sel.Topics, r.selection.Topics) || !slices.Equal(sel.Groups, r.selection.Groups) {
+		return s.record(state.Record{Selection: &state.Selection{Topics: r.selection.Topics, Groups: r.selection.Groups}})
+	}
+	return nil
+}
+
+func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clusters, s *session, r *review, f applyFlags) error {
+	leaveOut, err := safeguard(f.sabotage, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if err := s.open(p, c, r); err != nil {
+		return err
+	}
+	printer := report.NewProgress(cmd.ErrOrStderr(), a.interactive(), time.Now)
+	engine := &executor.Engine{
+		Plan: p, Graph: r.graph, Source: c.source, Target: c.target, Switches: a.switches(p, s.dir),
+		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
+		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: printer.Event, Waits: a.interactive(),
+		DoneHint: a.doneHint, LeaveOut: leaveOut,
+	}
+	result := engine.Run(ctx)
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Diff: r.doc}
+	doc.fill(result)
+	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
+	if _, err := s.journal.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
+		return errors.Join(result.Err, err)
+	}
+	return a.finish(cmd, doc, &result)
+}
+
+func safeguard(name string, w io.Writer) (executor.Safeguard, error) {
+	s := executor.Safeguard(name)
+	switch s {
+	case "":
+		return "", nil
+	case executor.Placement, executor.DrainWait, executor.Quiet:
+		_, err := fmt.Fprintf(w, "SABOTAGE: %s. Records may be lost or repeated; this is for demonstrations only.\n", name)
+		return s, err
+	default:
+		return "", fmt.Errorf("--sabotage %q: want skip-placement, start-before-drain or no-quiet", name)
+	}
+}
+
+func (a *app) doneHint(address string) string {
+	command := filepath.Base(a.self)
+	if a.dir != "." {
+		command += " -C " + a.dir
+	}
+	return command + " done '" + address + "'"
+}
+
+// inbox reads the answers in a state directory.
+type inbox string
+
+// Letters returns the answers that wait.
+func (i inbox) Letters() ([]state.Letter, error) { return state.Letters(string(i)) }

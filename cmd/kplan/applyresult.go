@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"kplan/executor"
+	"kplan/executor/switches"
+	"kplan/internal/cluster"
+	"kplan/plan"
+)
+
+// switches makes the programs of each service runnable.
+func (a *app) switches(p *plan.Plan, stateDir string) map[string]executor.Switch {
+	m := p.Migration
+	out := map[string]executor.Switch{}
+	for _, s := range m.Services {
+		if s.Switch.Exec == nil {
+			continue
+		}
+		out[s.Name] = &switches.Exec{
+			Service: s.Name, Migration: m.Name, Dir: a.dir, LogDir: filepath.Join(stateDir, "logs"), Spec: *s.Switch.Exec,
+			Cluster:   map[cluster.Side]string{cluster.Source: m.Source.Name, cluster.Target: m.Target.Name},
+			Bootstrap: map[cluster.Side][]string{cluster.Source: bootstrap(m.Source, s.Listener), cluster.Target: bootstrap(m.Target, s.Listener)},
+			Environ:   environ(),
+		}
+	}
+	return out
+}
+
+// environ is kplan's own environment, without what is meant for this process
+// alone.
+func environ() []string {
+	var out []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "KPLAN_CRASH_AFTER=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+func bootstrap(c *plan.Cluster, listener string) []string {
+	for _, l := range c.Listeners {
+		if l.Name == listener {
+			return l.Bootstrap
+		}
+	}
+	return c.Bootstrap
+}
+
+// fill translates a result into words.
+func (d *applyDoc) fill(r executor.Result) {
+	d.ExitCode = codeOf(r)
+	d.Outcome = map[int]string{
+		exitDone: "done", exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
+		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted",
+	}[d.ExitCode]
+	for _, f := range r.Failed {
+		d.Errors = append(d.Errors, f.Step.Address+": "+f.Err.Error())
+	}
+	if len(r.Failed) == 0 && r.Err != nil && !errors.Is(r.Err, executor.ErrInterrupted) {
+		d.Errors = append(d.Errors, r.Err.Error())
+	}
+	for _, s := range r.Stranded {
+		d.Stranded = append(d.Stranded, s.Error())
+	}
+	for _, p := range r.Parked {
+		d.Parked = append(d.Parked, parkDoc{Address: p.Step.Address, Instruction: p.Instruction, Command: p.Command})
+	}
+}
+
+// finish prints the final document or text and returns the exit code.
+func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result) error {
+	if a.json {
+		doc.FormatVersion = formatVersion
+		doc.Errors, doc.Restored, doc.Stranded, doc.Stopped = some(doc.Errors), some(doc.Restored), some(doc.Stranded), some(doc.Stopped)
+		if doc.Parked == nil {
+			doc.Parked = []parkDoc{}
+		}
+		if err := printJSON(cmd.OutOrStdout(), doc); err != nil {
+			return err
+		}
+	} else if result != nil {
+		if err := a.conclude(cmd.ErrOrStderr(), doc); err != nil {
+			return err
+		}
+	}
+	if doc.ExitCode == exitDone {
+		return nil
+	}
+	return &codedError{code: doc.ExitCode}
+}
+
+func some(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}
+
+// conclude says how the run ended, where things stand and how to go on.
+func (a *app) conclude(w io.Writer, doc applyDoc) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s, %d of %d steps done.\n", doc.Migration, doc.Outcome, doc.Done, doc.Total)
+	for _, e := range doc.Errors {
+		fmt.Fprintf(&b, "Error: %s\n", e)
+	}
+	for _, s := range doc.Restored {
+		fmt.Fprintf(&b, "Service %s runs on the source again.\n", s)
+	}
+	for _, s := range doc.Stranded {
+		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
+	}
+	for _, s := range doc.Stopped {
+		fmt.Fprintf(&b, "Service %s is stopped now; the next apply starts it.\n", s)
+	}
+	for _, p := range doc.Parked {
+		fmt.Fprintf(&b, "Parked at %s: %s\n  when it is done: %s\n", p.Address, p.Instruction, p.Command)
+	}
+	if doc.ExitCode != exitDone {
+		command := filepath.Base(a.self)
+		if a.dir != "." {
+			command += " -C " + a.dir
+		}
+		fmt.Fprintf(&b, "To go on: %s apply\n", command)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows says which packages of kplan each package may import. A package that
+// is not listed may not exist; ARCHITECTURE.md draws the same picture.
+func arrows() map[string][]string {
+	return map[string][]string{
+		"kplan/internal/cluster":        {},
+		"kplan/internal/embedded/certs": {},
+		"kplan/internal/embedded":       {"kplan/internal/embedded/certs"},
+		"kplan/plan":                    {},
+		"kplan/plan/graph":              {"kplan/plan", "kplan/internal/cluster"},
+		"kplan/plan/diff":               {"kplan/plan", "kplan/plan/graph", "kplan/internal/cluster"},
+		"kplan/internal/endpoint":       {"kplan/plan"},
+		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint"},
+		"kplan/internal/workload":       {"kplan/internal/cluster"},
+		"kplan/internal/kafkatest":      {"kplan/internal/cluster", "kplan/internal/embedded/certs"},
+		"kplan/internal/demo":           {"kplan/examples", "kplan/internal/cluster", "kplan/internal/workload"},
+		"kplan/examples":                {},
+		"kplan/checks":                  {"kplan/plan", "kplan/plan/diff", "kplan/internal/cluster"},
+		"kplan/executor/state":          {"kplan/internal/cluster"},
+		"kplan/executor/switches":       {"kplan/plan", "kplan/internal/cluster"},
+		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
+		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/internal/workload", "kplan/internal/cluster"},
+		"kplan/cmd/kplan":               {"*"},
+	}
+}
+
+// clients says who may speak to Kafka with which library.
+func clients() map[string][]string {
+	return map[string][]string{
+		"github.com/IBM/sarama":             {"kplan/internal/kafka", "kplan/internal/workload"},
+		"github.com/twmb/franz-go":          {"kplan/internal/embedded"},
+		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/cmd/kplan"},
+		"github.com/zclconf/go-cty":         {"kplan/plan"},
+		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
+		"github.com/olekukonko/tablewriter": {"kplan/cmd/kplan", "kplan/internal/report"},
+	}
+}
+
+type listedPackage struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listedPackage {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "kplan/...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing the packages: %v", err)
+	}
+	var all []listedPackage
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listedPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+func TestImportsFollowTheArrows(t *testing.T) {
+	for _, p := range packages(t) {
+		allowed, known := arrows()[p.ImportPath]
+		if !known {
+			t.Errorf("package %s is not in the picture: add it to arrows() and to ARCHITECTURE.md", p.ImportPath)
+		}
+		for _, imported := range p.Imports {
+			if strings.HasPrefix(imported, "kplan/") && !slices.Contains(allowed, "*") && !slices.Contains(allowed, imported) {
+				t.Errorf("%s must not import %s", p.ImportPath, imported)
+			}
+			for library, users := range clients() {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(users, p.ImportPath) {
+					t.Errorf("%s must not import %s", p.ImportPath, imported)
+				}
+			}
+		}
+	}
+}

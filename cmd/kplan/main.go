@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"kplan/executor"
+)
+
+// version is set by the linker in releases.
+var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable; nothing else writes it
+
+func main() {
+	// A file size limit that is reached shall be an error of the write, not the
+	// end of the process: the journal says then what was not recorded.
+	signal.Ignore(syscall.SIGXFSZ)
+	ctx, stop := interruptible()
+	err := newRoot(os.Args[0]).ExecuteContext(ctx)
+	stop()
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(os.Stderr, "Error: "+err.Error())
+	}
+	os.Exit(exitCode(err))
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM cancels. The
+// second one ends the process at once; the journal says what was under way.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-signals; !ok {
+			return
+		}
+		fmt.Fprintln(os.Stderr, "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.")
+		cancel(executor.ErrInterrupted)
+		if _, ok := <-signals; ok {
+			os.Exit(exitInterrupted)
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(signals); cancel(nil) }
+}
+
+func newRoot(self string) *cobra.Command {
+	a := &app{self: self}
+	root := &cobra.Command{
+		Use:   "kplan",
+		Short: "Migrate Kafka services from one cluster to another, by a plan that is reviewed, carried out and proven",
+		Long: "kplan reads *.kplan.hcl files, shows what would change (diff), carries it out step by step\n" +
+			"with a journal that survives any crash (apply), and checks the result (verify).\n\n" + exitHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.dir, "chdir", "C", ".", "directory of the plan")
+	f.StringArrayVar(&a.vars, "var", nil, "set a variable: NAME=VALUE (repeatable)")
+	f.StringArrayVar(&a.varFiles, "var-file", nil, "read variables from a file (repeatable)")
+	f.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
+	f.StringVar(&a.color, "color", "auto", "auto, always or never")
+	f.BoolVar(&a.noInput, "no-input", os.Getenv("KPLAN_NO_INPUT") != "", "never ask, also on a terminal")
+	f.StringVar(&a.logLevel, "log-level", os.Getenv("KPLAN_LOG_LEVEL"), "debug, info, warn or error (default: warn)")
+	root.AddCommand(
+		newValidate(a), newGraph(a), newDiff(a), newApply(a), newStatus(a), newDone(a), newVerify(a),
+		newDemo(a), newVersion(a), newWorkload(),
+	)
+	return root
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"golang.org/x/sync/errgroup"
+
+	"kplan/checks"
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/internal/kafka"
+	"kplan/plan"
+	"kplan/plan/diff"
+	"kplan/plan/graph"
+)
+
+// review is one look at both clusters and what follows from it: the same for
+// diff, apply and verify.
+type review struct {
+	source, target cluster.Snapshot
+	selection      graph.Selection
+	graph          *graph.Graph
+	doc            diff.Doc
+	diags          hcl.Diagnostics
+}
+
+// look reads both clusters and computes the diff against the state.
+func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
+	r := &review{}
+	m := p.Migration
+	var reached []checks.Result
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		r.source, err = c.source.Snapshot(gctx, m.Topics.Selects)
+		return err
+	})
+	g.Go(func() (err error) {
+		r.target, err = c.target.Snapshot(gctx, m.Topics.Selects)
+		return err
+	})
+	g.Go(func() (err error) {
+		reached, err = connectivity(gctx, c, p)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	r.selection = graph.Select(m, r.source)
+	r.graph, r.diags = graph.Build(m, r.selection, graph.Sides{}, graph.Everywhere(m, r.selection, cluster.Target))
+	topics := diff.Topics(m, r.source, r.target, st.Owned, executor.Held(st))
+	answers, err := ask(ctx, c.target, topics)
+	if err != nil {
+		return nil, err
+	}
+	var steps []diff.Change
+	if r.graph != nil {
+		steps = pending(r.graph, st)
+	}
+	left := diff.LeftOf(steps)
+	changes := append(diff.Changes(topics, answers), diff.Inherited(m, r.source, r.target)...)
+	changes = append(append(changes, left.Notes(m)...), steps...)
+	lint, lintDiags := left.Lint(m, r.source)
+	r.diags = append(r.diags, lintDiags...)
+	asked := append(diff.Parity(m, topics), left.Retention(m, r.target, st.Owned)...)
+	asked = append(asked, lint...)
+	asked = append(asked, checks.Failing(append(reached, checks.Capacity(r.source, r.target)))...)
+	asked = diff.Waive(m, asked)
+	r.doc = diff.Doc{
+		FormatVersion: diff.FormatVersion, Migration: m.Name, Scheme: string(m.Scheme.Kind), PlanHash: p.Hash(),
+		ReadAt: diff.ReadAt(r.source, r.target),
+		Clusters: diff.Clusters{
+			Source: diff.ClusterRef{Name: m.Source.Name, ID: r.source.ClusterID},
+			Target: diff.ClusterRef{Name: m.Target.Name, ID: r.target.ClusterID},
+		},
+		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
+	}
+	return r, nil
+}
+
+// connectivity asks every broker of both clusters at the address that it
+// advertises.
+func connectivity(ctx context.Context, c *clusters, p *plan.Plan) ([]checks.Result, error) {
+	var all []checks.Result
+	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
+		name := p.Migration.Source.Name
+		if side == cluster.Target {
+			name = p.Migration.Target.Name
+		}
+		reached, err := c.on(side).Reach(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range reached {
+			all = append(all, checks.Connect(name, r.Broker, r.Err))
+		}
+	}
+	return all, nil
+}
+
+// ask puts each change of a topic to the target's brokers with validateOnly.
+func ask(ctx context.Context, target *kafka.Client, topics []diff.TopicChange) (map[string]diff.Answer, error) {
+	answers := map[string]diff.Answer{}
+	for _, t := range topics {
+		var err error
+		switch t.Action {
+		case diff.Create:
+			err = target.CreateTopic(ctx, cluster.TopicSpec{
+				Name: t.Want.Name, Partitions: int(t.Want.Partitions), ReplicationFactor: int(t.Want.ReplicationFactor), Configs: t.Want.Configs,
+			}, true)
+		case diff.Update:
+			err = target.AlterConfigs(ctx, t.Topic, alterations(t), true)
+			if err == nil && t.Partitions > 0 {
+				err = target.CreatePartitions(ctx, t.Topic, int(t.Partitions), true)
+			}
+		default:
+			continue
+		}
+		var refused *kafka.RefusedError
+		switch {
+		case err == nil:
+			answers[t.Topic] = diff.Answer{Accepted: true}
+		case errors.As(err, &refused):
+			answers[t.Topic] = diff.Answer{Reason: refused.Text}
+		default:
+			return nil, fmt.Errorf("asking the target's brokers about the changes: %w", err)
+		}
+	}
+	return answers, nil
+}
+
+func alterations(t diff.TopicChange) map[string]*string {
+	changes := map[string]*string{}
+	for k, v := range t.Set {
+		changes[k] = &v
+	}
+	for _, k := range t.Delete {
+		changes[k] = nil
+	}
+	return changes
+}
+
+// pending keeps the steps that the journal does not show as done.
+func pending(g *graph.Graph, st state.State) []diff.Change {
+	var out []diff.Change
+	for _, c := range diff.Steps(g) {
+		if st.Steps[c.Address].Status != state.Done {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// blocked says why apply must not begin, or nil.
+func (r *review) blocked() error {
+	var errs []error
+	if r.diags.HasErrors() || r.graph == nil {
+		errs = append(errs, errors.New("the plan does not fit the clusters: see the errors above"))
+	}
+	for _, c := range r.doc.Checks {
+		if c.Waived == "" && (c.Verdict == diff.Fail || c.Verdict == diff.Error) {
+			errs = append(errs, fmt.Errorf("check %s fails for %s %s: %s. %s", c.Name, c.Object.Kind, c.Object.Name, c.Saw, c.Advice))
+		}
+	}
+	for _, c := range r.doc.Changes {
+		if c.Broker == diff.Rejected {
+			errs = append(errs, fmt.Errorf("the target's brokers refuse %s %s: %s", c.Action, c.Address, c.Reason))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/spf13/cobra"
+
+	"kplan/executor/state"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// statusDoc is the JSON document of status.
+type statusDoc struct {
+	FormatVersion string          `json:"format_version"`
+	Migration     string          `json:"migration"`
+	Serial        int64           `json:"serial"`
+	Phase         string          `json:"phase"` // not started, running or interrupted, ended
+	Outcome       string          `json:"outcome,omitempty"`
+	Error         string          `json:"error,omitempty"`
+	Steps         []statusStep    `json:"steps"`
+	Services      []statusService `json:"services"`
+	Topics        []statusSide    `json:"topics"`
+	Groups        []statusSide    `json:"groups"`
+	Held          []string        `json:"held"`  // topics whose retention is held on the target
+	Inbox         []state.Answer  `json:"inbox"` // answers that wait
+}
+
+type statusStep struct {
+	Address string    `json:"address"`
+	Status  string    `json:"status"` // pending, running, done, failed, parked
+	Attempt int       `json:"attempt"`
+	Error   string    `json:"error,omitempty"`
+	At      time.Time `json:"at,omitzero"`
+}
+
+type statusService struct {
+	Name string `json:"name"`
+	Side string `json:"side"`
+}
+
+type statusSide struct {
+	Name  string `json:"name"`
+	Side  string `json:"side"`
+	Epoch int    `json:"epoch"`
+}
+
+func newStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show where the migration stands, from its state; asks no cluster and takes no lock",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, _, _, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			dir := a.stateDir(p)
+			st, err := state.Read(dir)
+			if err != nil {
+				return err
+			}
+			letters, err := state.Letters(dir)
+			if err != nil {
+				return err
+			}
+			doc := statusOf(p, st, letters)
+			if a.json {
+				return printJSON(cmd.OutOrStdout(), doc)
+			}
+			return writeStatus(cmd.OutOrStdout(), doc)
+		},
+	}
+}
+
+func statusOf(p *plan.Plan, st state.State, letters []state.Letter) statusDoc {
+	doc := statusDoc{
+		FormatVersion: formatVersion, Migration: p.Migration.Name, Serial: st.Serial, Phase: "not started",
+		Steps: []statusStep{}, Services: []statusService{}, Topics: []statusSide{}, Groups: []statusSide{}, Held: []string{}, Inbox: []state.Answer{},
+	}
+	if st.Began != nil {
+		doc.Phase = "running, or ended without a word"
+		if st.Ended != nil {
+			doc.Phase, doc.Outcome, doc.Error = "ended", st.Ended.Outcome, st.Ended.Error
+		}
+	}
+	for address, s := range st.Steps {
+		status := string(s.Status)
+		if s.Status == state.Pending || s.Status == state.Reset {
+			status = "pending"
+		}
+		doc.Steps = append(doc.Steps, statusStep{Address: address, Status: status, Attempt: s.Attempt, Error: s.Error, At: s.At})
+	}
+	sort.Slice(doc.Steps, func(i, j int) bool {
+		a, b := doc.Steps[i], doc.Steps[j]
+		return a.At.Before(b.At) || a.At.Equal(b.At) && a.Address < b.Address
+	})
+	for _, s := range p.Migration.Services {
+		doc.Services = append(doc.Services, statusService{Name: s.Name, Side: sideOf(st, s.Name)})
+	}
+	doc.Topics, doc.Groups = sidesOf(st.Topics), sidesOf(st.Groups)
+	for t := range st.Overrides {
+		doc.Held = append(doc.Held, t)
+	}
+	sort.Strings(doc.Held)
+	for _, l := range letters {
+		doc.Inbox = append(doc.Inbox, l.Answer)
+	}
+	return doc
+}
+
+func sidesOf(flips map[string]state.Flip) []statusSide {
+	out := []statusSide{}
+	for name, f := range flips {
+		out = append(out, statusSide{Name: name, Side: f.Side.String(), Epoch: f.Epoch})
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
+}
+
+// sideOf says where a service is, as far as the journal knows.
+func sideOf(st state.State, service string) string {
+	stop, start := st.Steps[graph.ServiceAddress(service, "stop")].Status, st.Steps[graph.ServiceAddress(service, "start")].Status
+	onSource := stop != state.Done
+	switch {
+	case stop == state.Running, stop == state.Failed, start == state.Running, start == state.Failed:
+		return "unknown"
+	case start == state.Done && onSource:
+		return "source and target"
+	case start == state.Done:
+		return "target"
+	case onSource:
+		return "source"
+	default:
+		return "stopped"
+	}
+}
+
+func writeStatus(w io.Writer, doc statusDoc) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s", doc.Migration, doc.Phase)
+	if doc.Outcome != "" {
+		fmt.Fprintf(&b, ": %s", doc.Outcome)
+	}
+	fmt.Fprintf(&b, " (state serial %d)\n", doc.Serial)
+	if doc.Error != "" {
+		fmt.Fprintf(&b, "  %s\n", doc.Error)
+	}
+	table := tablewriter.NewWriter(&b)
+	table.Header("step", "status", "attempt", "at")
+	for _, s := range doc.Steps {
+		if err := table.Append(s.Address, s.Status, fmt.Sprint(s.Attempt), s.At.Format(time.RFC3339)); err != nil {
+			return fmt.Errorf("writing the status: %w", err)
+		}
+	}
+	if len(doc.Steps) > 0 {
+		if err := table.Render(); err != nil {
+			return fmt.Errorf("writing the status: %w", err)
+		}
+	}
+	for _, s := range doc.Services {
+		fmt.Fprintf(&b, "service %s: %s\n", s.Name, s.Side)
+	}
+	for _, t := range doc.Held {
+		fmt.Fprintf(&b, "topic %s: retention is held on the target (R16)\n", t)
+	}
+	for _, l := range doc.Inbox {
+		fmt.Fprintf(&b, "waiting in the inbox: %s %s by %s\n", l.Verb, l.Address, l.Who)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+const formatVersion = "1.0"
+
+func printJSON(w io.Writer, doc any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(doc); err != nil {
+		return fmt.Errorf("writing the JSON document: %w", err)
+	}
+	return nil
+}

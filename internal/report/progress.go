@@ -1,0 +1,131 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"time"
+
+	"kplan/executor"
+)
+
+// Intervals between progress lines: a person watches, or a log is written.
+const (
+	watchedEvery = time.Second
+	loggedEvery  = 10 * time.Second
+)
+
+// Progress prints the events of a run: one line when a step begins to matter,
+// passes or fails, and one aggregate line now and then for all that wait. On a
+// terminal that line is painted over itself. It is called from one goroutine
+// at a time. A writer that fails silences it: progress is no reason to stop.
+type Progress struct {
+	w       io.Writer
+	tty     bool
+	now     func() time.Time
+	waiting map[string]executor.StepProgress
+	last    time.Time
+	painted bool
+	broken  bool
+}
+
+// NewProgress returns a printer that begins now.
+func NewProgress(w io.Writer, tty bool, now func() time.Time) *Progress {
+	return &Progress{w: w, tty: tty, now: now, waiting: map[string]executor.StepProgress{}, last: now()}
+}
+
+// Event takes one event.
+func (p *Progress) Event(e executor.Event) {
+	switch e := e.(type) {
+	case executor.StepStarted:
+		if e.Attempt > 1 {
+			p.line("again    %s (attempt %d)", e.Step.Address, e.Attempt)
+		}
+	case executor.StepProgress:
+		p.waiting[e.Step.Address] = e
+		p.tick()
+	case executor.StepDone:
+		delete(p.waiting, e.Step.Address)
+		p.line("done     %s: %s (%s)", e.Step.Address, e.Text, e.Took.Round(time.Millisecond))
+	case executor.StepFailed:
+		delete(p.waiting, e.Step.Address)
+		p.line("failed   %s: %v", e.Step.Address, e.Err)
+	case executor.StepSkipped:
+		p.line("skipped  %s: needs %s", e.Step.Address, e.Because)
+	case executor.StepParked:
+		delete(p.waiting, e.Step.Address)
+		p.line("waiting  %s: %s\n         when it is done: %s (until %s)", e.Step.Address, e.Instruction, e.Command, e.Until.Format(time.RFC3339))
+	case executor.Restoring:
+		p.line("restore  service %s is put back to the source", e.Service)
+	case executor.Restored:
+		p.line("restored service %s runs on the source", e.Service)
+	case executor.Noted:
+		p.line("note     %s", e.Text)
+	}
+}
+
+func (p *Progress) tick() {
+	every := loggedEvery
+	if p.tty {
+		every = watchedEvery
+	}
+	if p.now().Sub(p.last) < every {
+		return
+	}
+	p.last = p.now()
+	text := p.aggregate()
+	if p.tty {
+		p.print("\r\x1b[K" + clipLine(text))
+		p.painted = true
+		return
+	}
+	p.print(text + "\n")
+}
+
+// aggregate says for what, since when and until when everything waits.
+func (p *Progress) aggregate() string {
+	addresses := make([]string, 0, len(p.waiting))
+	for a := range p.waiting {
+		addresses = append(addresses, a)
+	}
+	sort.Strings(addresses)
+	var parts []string
+	for _, a := range addresses {
+		w := p.waiting[a]
+		part := fmt.Sprintf("%s: %s", a, w.Text)
+		if w.Left > 0 {
+			part += fmt.Sprintf(", %.0f records/s", w.Rate)
+			if w.ETA > 0 {
+				part += fmt.Sprintf(", ETA %s", w.ETA)
+			}
+		}
+		parts = append(parts, part+fmt.Sprintf(" [%s]", w.Since.Round(time.Second)))
+	}
+	return "waiting  " + strings.Join(parts, "; ")
+}
+
+func clipLine(s string) string {
+	const width = 160
+	if r := []rune(s); len(r) > width {
+		return string(r[:width-3]) + "..."
+	}
+	return s
+}
+
+func (p *Progress) line(format string, args ...any) {
+	if p.painted {
+		p.print("\r\x1b[K")
+		p.painted = false
+	}
+	p.print(fmt.Sprintf(format, args...) + "\n")
+}
+
+func (p *Progress) print(s string) {
+	if p.broken {
+		return
+	}
+	if _, err := io.WriteString(p.w, s); err != nil {
+		p.broken = true
+	}
+}
