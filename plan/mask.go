@@ -131,7 +131,7 @@ func (s *Sources) taint() map[string]bool {
 	}
 	for todo := sortedKeys(tainted); len(todo) > 0; todo = todo[1:] {
 		for _, r := range needs[todo[0]] {
-			if false {
+			if !tainted[r] {
 				tainted[r] = true
 				todo = append(todo, r)
 			}

@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Dir        string // of the stage; made if it is missing
 	Example    string // one of examples.Names
+	Name       string // replaces the word orders in every name, so that stages can share clusters; "": orders
 	Executable string // the kplan binary
 	Source     workload.Connection
 	Target     workload.Connection
@@ -53,6 +54,7 @@ func Set(o Options) (*Stage, error) {
 	if err := s.writePlan(); err != nil {
 		return nil, err
 	}
+	events, priced, pricing, billing := s.name("orders.events"), s.name("orders.priced"), s.name("orders-pricing"), s.name("orders-billing")
 	rate, keys := max(o.Rate, 1), max(o.Keys, 1)
 	if o.Rate == 0 {
 		rate = 200
@@ -61,9 +63,9 @@ func Set(o Options) (*Stage, error) {
 		keys = 20
 	}
 	defs := workload.Services{Services: []workload.Service{
-		{Name: "shop", Role: workload.Producer, Produces: []string{"orders.events"}, Rate: rate, Keys: keys, Linger: o.Linger},
-		{Name: "pricing", Role: workload.Processor, Consumes: []string{"orders.events"}, Produces: []string{"orders.priced"}, Group: "orders-pricing", Pace: o.Pace},
-		{Name: "billing", Role: workload.Consumer, Consumes: []string{"orders.priced"}, Group: "orders-billing"},
+		{Name: "shop", Role: workload.Producer, Produces: []string{events}, Rate: rate, Keys: keys, Linger: o.Linger},
+		{Name: "pricing", Role: workload.Processor, Consumes: []string{events}, Produces: []string{priced}, Group: pricing, Pace: o.Pace},
+		{Name: "billing", Role: workload.Consumer, Consumes: []string{priced}, Group: billing},
 	}}
 	if err := workload.WriteServices(services, defs); err != nil {
 		return nil, err
@@ -78,20 +80,30 @@ func Set(o Options) (*Stage, error) {
 
 func (s *Stage) writePlan() error {
 	path := filepath.Join(s.PlanDir, "orders.kplan.hcl")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the example: %w", err)
+	}
+	text := s.name(string(data))
 	if s.Plan != nil {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return fmt.Errorf("reading the example: %w", err)
-		}
-		if err := os.WriteFile(path, []byte(s.Plan(string(data))), 0o644); err != nil {
-			return fmt.Errorf("writing the plan: %w", err)
-		}
+		text = s.Plan(text)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return fmt.Errorf("writing the plan: %w", err)
 	}
 	values := fmt.Sprintf("old      = [%s]\nnew      = [%s]\nreplicas = %d\n", quoted(s.Source.Bootstrap), quoted(s.Target.Bootstrap), max(s.Replicas, 1))
 	if err := os.WriteFile(filepath.Join(s.PlanDir, "demo.auto.kpvars.hcl"), []byte(values), 0o644); err != nil {
 		return fmt.Errorf("writing the plan's variables: %w", err)
 	}
 	return nil
+}
+
+// name puts the stage's own word where the examples say orders.
+func (s *Stage) name(text string) string {
+	if s.Name == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, "orders", s.Name)
 }
 
 func quoted(list []string) string {
@@ -110,8 +122,8 @@ func (s *Stage) createTopics() error {
 		partitions = 3
 	}
 	return workload.CreateTopics(s.Control.Dir, s.Source, []workload.Topic{
-		{Name: "orders.events", Partitions: partitions, Replicas: 1, Configs: map[string]string{"retention.ms": "86400000", "min.insync.replicas": "1"}},
-		{Name: "orders.priced", Partitions: partitions, Replicas: 1, Configs: map[string]string{"max.message.bytes": "2097152"}},
+		{Name: s.name("orders.events"), Partitions: partitions, Replicas: 1, Configs: map[string]string{"retention.ms": "86400000", "min.insync.replicas": "1"}},
+		{Name: s.name("orders.priced"), Partitions: partitions, Replicas: 1, Configs: map[string]string{"max.message.bytes": "2097152"}},
 	})
 }
 

@@ -61,6 +61,15 @@ func (b *builder) firstService(s string) {
 	b.need(stop, b.creates...)
 	b.need(stop, each(writes, holdAddress)...)
 	b.need(stop, each(groups, verb("drain", groupAddress))...)
+	// A writer that fails to start on the target goes back to the source (R13):
+	// its readers must still be there.
+	for _, t := range reads {
+		for w := range b.writers[t] {
+			if b.waveOf[w] != b.waveOf[s] {
+				b.need(stop, serviceAddress(w, "start"))
+			}
+		}
+	}
 
 	start := b.addService(s, Start, cluster.Target)
 	b.need(start, stop)

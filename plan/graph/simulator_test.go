@@ -216,6 +216,11 @@ func (s *simulator) stop(service *plan.Service) error {
 			return fmt.Errorf("R10: old consumer stopped before %s works", g.Name)
 		}
 	}
+	if !s.later {
+		if err := s.writersSettled(service); err != nil {
+			return err
+		}
+	}
 	if s.later && len(service.Consumes) == 0 {
 		for _, g := range s.downstream(service.Name, map[string]bool{}) {
 			if !s.joined[g] {
@@ -225,6 +230,52 @@ func (s *simulator) stop(service *plan.Service) error {
 	}
 	delete(s.runs[service.Name], cluster.Source)
 	return nil
+}
+
+// writersSettled refuses to stop a reader while a writer of its input, other
+// than those that move with it, runs nowhere: should that one go back to the
+// source, nobody would read what it writes there (R13).
+func (s *simulator) writersSettled(service *plan.Service) error {
+	mates := s.mates(service)
+	for _, t := range service.Consumes {
+		for _, w := range s.writers(t.Name) {
+			if !mates[w.Name] && len(s.runs[w.Name]) == 0 {
+				return fmt.Errorf("R13: %s stopped while %s runs nowhere", service.Name, w.Name)
+			}
+		}
+	}
+	return nil
+}
+
+// mates are the services that share a topic's writing or a group with the
+// service, or with a mate of it.
+func (s *simulator) mates(of *plan.Service) map[string]bool {
+	mates := map[string]bool{of.Name: true}
+	for grown := true; grown; {
+		grown = false
+		for _, other := range s.m.Services {
+			for name := range mates {
+				if !mates[other.Name] && shares(s.m.Service(name), other) {
+					mates[other.Name], grown = true, true
+				}
+			}
+		}
+	}
+	return mates
+}
+
+func shares(a, b *plan.Service) bool {
+	for _, t := range a.Produces {
+		if has(b.Produces, t.Name) {
+			return true
+		}
+	}
+	for _, g := range a.Groups {
+		if has(b.Groups, g.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *simulator) downstream(service string, seen map[string]bool) (groups []string) {
