@@ -43,6 +43,7 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 	for {
 		if ctx.Err() != nil && !stopping {
 			fail(context.Cause(ctx))
+			r.emit(Noted{Text: "interrupted: nothing new is begun, what is under way is brought to a safe end"})
 		}
 		for _, s := range r.Graph.Steps {
 			if stopping || running >= maxParallel {

@@ -38,7 +38,6 @@ func interruptible() (context.Context, func()) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(os.Stderr, "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.")
 		cancel(executor.ErrInterrupted)
 		if _, ok := <-signals; ok {
 			os.Exit(exitInterrupted)

@@ -30,10 +30,12 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 	for name := range topics {
 		names = append(names, name)
 	}
-	if snap.LogEnds, err = c.LogEnds(ctx, names); err != nil {
+	// Positions first: under load a position read after the log's end could lie
+	// beyond it.
+	if snap.Groups, err = c.groupsReading(ctx, want); err != nil {
 		return snap, err
 	}
-	if snap.Groups, err = c.groupsReading(ctx, want); err != nil {
+	if snap.LogEnds, err = c.LogEnds(ctx, names); err != nil {
 		return snap, err
 	}
 	if snap.Keyed, err = c.keyed(ctx, snap.LogEnds); err != nil {
