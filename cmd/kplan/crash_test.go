@@ -37,11 +37,7 @@ func TestCrashLoop(t *testing.T) {
 			pair := func(t *testing.T) (end, end) { return fake(t, 1), fake(t, 1) }
 			reference, records := crashOnce(t, example, "reference", pair, 0)
 			t.Logf("the reference run of %s has %d journal records", example, records)
-			var points []int
-			for k := 1; k <= records; k++ {
-				points = append(points, k)
-			}
-			crashAt(t, example, pair, reference, points)
+			crashAt(t, example, pair, reference, upTo(records))
 		})
 	}
 }
@@ -60,7 +56,11 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 	r := rand.New(rand.NewSource(seed))
 	for _, example := range []string{"production-first", "production-later"} {
 		reference, records := crashOnce(t, example, "sampleref"+example[len("production-"):], realPair, 0)
-		crashAt(t, example, realPair, reference, r.Perm(records)[:points])
+		var chosen []int
+		for _, k := range r.Perm(records)[:points] {
+			chosen = append(chosen, k+1)
+		}
+		crashAt(t, example, realPair, reference, chosen)
 	}
 }
 
@@ -73,17 +73,21 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 	}
 	for _, example := range []string{"production-first", "production-later"} {
 		reference, records := crashOnce(t, example, "loopref"+example[len("production-"):], realPair, 0)
-		var points []int
-		for k := range records {
-			points = append(points, k)
-		}
-		crashAt(t, example, realPair, reference, points)
+		crashAt(t, example, realPair, reference, upTo(records))
 		t.Logf("%s: killed after each of %d journal records", example, records)
 	}
 }
 
 func realPair(t *testing.T) (end, end) {
 	return real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext)
+}
+
+func upTo(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
 }
 
 type pairOf func(*testing.T) (source, target end)
@@ -107,7 +111,8 @@ func crashAt(t *testing.T, example string, pair pairOf, reference endState, poin
 	wg.Wait()
 }
 
-// crashOnce migrates, with a kill -9 after k journal records if k is not 0.
+// crashOnce migrates, with a kill -9 after k journal records if k is not 0, and
+// returns how it ended and how many records the journal has.
 func crashOnce(t *testing.T, example, name string, pair pairOf, k int) (endState, int) {
 	t.Helper()
 	source, target := pair(t)
@@ -115,7 +120,6 @@ func crashOnce(t *testing.T, example, name string, pair pairOf, k int) (endState
 	s.start()
 	s.flow(60)
 	if k > 0 {
-		// A kill in the middle of the last run's end is a run that has ended.
 		got := s.kplan([]string{fmt.Sprintf("KPLAN_CRASH_AFTER=%d", k)}, "apply", "--yes")
 		if got.code != -1 {
 			t.Fatalf("kplan was to be killed after %d records and ended with %d:\n%s", k, got.code, got.output)

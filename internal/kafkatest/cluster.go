@@ -84,6 +84,9 @@ func start(ctx context.Context, log func(string, ...any), o Options) (*Cluster, 
 	}
 	log("kafkatest: Apache Kafka %s (asked over the wire: %s), %d broker(s), cluster id %s, ready in %s (and %s for the jars)",
 		o.Version, c.version, o.Brokers, c.id, time.Since(fetched).Round(100*time.Millisecond), fetched.Sub(began).Round(time.Millisecond))
+	if err := c.report(); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
 	return c, nil
 }
 
