@@ -39,7 +39,7 @@ func arrows() map[string][]string {
 func clients() map[string][]string {
 	return map[string][]string{
 		"github.com/IBM/sarama":             {"kplan/internal/kafka", "kplan/internal/workload"},
-		"github.com/twmb/franz-go":          {"kplan/internal/embedded"},
+		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest"},
 		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/cmd/kplan"},
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
@@ -80,6 +80,9 @@ func TestImportsFollowTheArrows(t *testing.T) {
 		for _, imported := range p.Imports {
 			if strings.HasPrefix(imported, "kplan/") && !slices.Contains(allowed, "*") && !slices.Contains(allowed, imported) {
 				t.Errorf("%s must not import %s", p.ImportPath, imported)
+			}
+			if imported == "kplan/internal/kafkatest" {
+				t.Errorf("%s must not import %s: it is for tests", p.ImportPath, imported)
 			}
 			for library, users := range clients() {
 				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(users, p.ImportPath) {
