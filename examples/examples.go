@@ -1,5 +1,3 @@
-// Package examples holds plans that run. Each is carried out by a test, and
-// `kplan demo` carries out the first one.
 package examples
 
 import (

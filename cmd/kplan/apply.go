@@ -105,10 +105,13 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 			return err
 		}
 	}
-	if err := r.blocked(); err != nil {
+	if err := errors.Join(r.blocked(), continues(s.state, p, r.graph)); err != nil {
 		return err
 	}
 	if r.doc.Empty() {
+		if err := s.close(); err != nil {
+			return err
+		}
 		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil)
 	}
 	if !f.yes {
@@ -230,7 +233,7 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 		}
 	}
 	who, host := whoami()
-	if err := s.record(state.Record{RunBegan: &state.RunBegan{PlanHash: p.Hash(), Who: who, Host: host, Version: version}}); err != nil {
+	if err := s.record(state.Record{RunBegan: &state.RunBegan{PlanHash: p.Hash(), Scheme: string(p.Migration.Scheme.Kind), Who: who, Host: host, Version: version}}); err != nil {
 		return err
 	}
 	sel := s.state.Selection
@@ -238,6 +241,14 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 		return s.record(state.Record{Selection: &state.Selection{Topics: r.selection.Topics, Groups: r.selection.Groups}})
 	}
 	return nil
+}
+
+// close ends a run that died after its last step.
+func (s *session) close() error {
+	if s.state.Began == nil || s.state.Ended != nil {
+		return nil
+	}
+	return s.record(state.Record{RunEnded: &state.RunEnded{Outcome: outcomeDone}})
 }
 
 func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clusters, s *session, r *review, f applyFlags) error {
@@ -248,7 +259,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	if err := s.open(p, c, r); err != nil {
 		return err
 	}
-	printer := report.NewProgress(cmd.ErrOrStderr(), a.interactive(), time.Now)
+	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	engine := &executor.Engine{
 		Plan: p, Graph: r.graph, Source: c.source, Target: c.target, Switches: a.switches(p, s.dir),
 		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,

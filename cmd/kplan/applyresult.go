@@ -55,11 +55,14 @@ func bootstrap(c *plan.Cluster, listener string) []string {
 	return c.Bootstrap
 }
 
+// outcomeDone is the outcome of a run that left nothing to do.
+const outcomeDone = "done"
+
 // fill translates a result into words.
 func (d *applyDoc) fill(r executor.Result) {
 	d.ExitCode = codeOf(r)
 	d.Outcome = map[int]string{
-		exitDone: "done", exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
+		exitDone: outcomeDone, exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
 		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted",
 	}[d.ExitCode]
 	for _, f := range r.Failed {

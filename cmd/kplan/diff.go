@@ -44,6 +44,9 @@ func newDiff(a *app) *cobra.Command {
 			if err := a.writeDiff(cmd.OutOrStdout(), r, full); err != nil {
 				return err
 			}
+			if err := continues(st, p, r.graph); err != nil {
+				return err
+			}
 			switch {
 			case r.diags.HasErrors():
 				return &codedError{code: exitError}

@@ -39,6 +39,7 @@ type Begin struct {
 // RunBegan says who runs apply.
 type RunBegan struct {
 	PlanHash string `json:"plan_hash"`
+	Scheme   string `json:"scheme"`
 	Who      string `json:"who"`
 	Host     string `json:"host"`
 	Version  string `json:"kplan"`

@@ -29,6 +29,7 @@ type State struct {
 	Serial    int64 // sequence number of the last record
 	LastRun   string
 	PlanHash  string
+	Scheme    string
 	Selection *Selection
 	Steps     map[string]StepState
 	Topics    map[string]Flip
@@ -61,7 +62,7 @@ func (s *State) Apply(r Record) {
 	case r.Begin != nil:
 		s.Began = r.Begin
 	case r.RunBegan != nil:
-		s.LastRun, s.PlanHash, s.Ended = r.Run, r.RunBegan.PlanHash, nil
+		s.LastRun, s.PlanHash, s.Scheme, s.Ended = r.Run, r.RunBegan.PlanHash, r.RunBegan.Scheme, nil
 	case r.Selection != nil:
 		s.Selection = r.Selection
 	case r.Step != nil:

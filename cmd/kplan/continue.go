@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"kplan/executor/state"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// continues refuses a plan that does not lead on from where the journal
+// stands: another scheme, or steps that have begun and that the plan no longer
+// has. The service behind such a step could be stopped for good. After a run
+// that has done everything the plan is free again.
+func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
+	if g == nil || st.Ended != nil && st.Ended.Outcome == outcomeDone {
+		return nil
+	}
+	var begun, lost []string
+	for address, s := range st.Steps {
+		if s.Status == state.Pending || s.Status == state.Reset || !strings.HasPrefix(address, string(graph.Switch)+".") {
+			continue
+		}
+		begun = append(begun, address)
+		if g.Step(address) == nil && !isRestore(address) {
+			lost = append(lost, address)
+		}
+	}
+	if len(begun) == 0 {
+		return nil
+	}
+	if scheme := string(p.Migration.Scheme.Kind); st.Scheme != "" && st.Scheme != scheme {
+		return fmt.Errorf("the migration has begun with scheme %q and the plan now says %q: the steps that are done do not fit. Finish it with the first one", st.Scheme, scheme)
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	sort.Strings(lost)
+	return fmt.Errorf("the plan no longer has steps that have begun: %s. A service, topic or group was renamed or removed after it began to move, and what was stopped would stay stopped. Put it back into the plan and finish the migration first", strings.Join(lost, ", "))
+}
+
+// isRestore reports whether the address is that of a restore, which is no step
+// of a graph.
+func isRestore(address string) bool { return strings.HasSuffix(address, ".restore") }
