@@ -15,7 +15,9 @@ func Boundaries(st state.State, topics []string) (map[cluster.TopicPartition]int
 	all := map[cluster.TopicPartition]int64{}
 	for _, t := range topics {
 		step := st.Steps[graph.TopicAddress(t, "boundary")]
-		if step.Status != state.Done {
+		// A boundary that is measured again, or behind which a stranger's record was
+		// found, still is where it was drawn; only a reset takes it away.
+		if step.Facts == nil {
 			continue
 		}
 		var facts boundaryFacts

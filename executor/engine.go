@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,22 +82,27 @@ func (e *Engine) Run(ctx context.Context) Result {
 	if r.Poll == 0 {
 		r.Poll = DefaultPoll
 	}
-	if err := r.decideRepeats(); err != nil {
-		return Result{Total: len(e.Graph.Steps), Err: err}
+	if err := r.finishRestores(ctx); err != nil {
+		result := Result{Total: len(e.Graph.Steps), Err: err}
+		r.settle(ctx, &result)
+		return result
 	}
+	r.decideRepeats()
 	watchCtx, stop := context.WithCancelCause(ctx)
-	watch := r.watchStragglers(watchCtx)
+	watch, watched := r.watchStragglers(watchCtx)
 	result := r.walk(watchCtx, watch)
 	stop(nil)
+	<-watched // nobody asks a cluster or emits an event after Run
 	r.settle(ctx, &result)
 	return result
 }
 
 // decideRepeats turns facts of the moment back into questions: a step that
 // measured something is done again as long as a step that relies on it has not
-// passed (R4, R6, R7).
-func (r *run) decideRepeats() error {
-	for _, s := range r.Graph.Steps {
+// passed (R4, R6, R7). What relies on something that has to be done again has
+// not passed either, hence from the end of the graph to its beginning.
+func (r *run) decideRepeats() {
+	for _, s := range slices.Backward(r.Graph.Steps) {
 		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done {
 			continue
 		}
@@ -111,7 +117,6 @@ func (r *run) decideRepeats() error {
 			}
 		}
 	}
-	return nil
 }
 
 func (r *run) status(address string) state.Status {

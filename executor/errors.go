@@ -24,6 +24,7 @@ type StrayWriterError struct {
 	ProducerID int64
 	Side       cluster.Side
 	After      string // what had been established
+	Command    string // by which a person takes responsibility; empty while nobody relies on the boundary
 }
 
 func (e *StrayWriterError) Error() string {
@@ -31,7 +32,11 @@ func (e *StrayWriterError) Error() string {
 	if e.ProducerID >= 0 {
 		who = fmt.Sprintf("producer id %d", e.ProducerID)
 	}
-	return fmt.Sprintf("%s: %s wrote a record at offset %d on the %s after %s (R6). Find the instance that still writes there, stop it, and apply again; if records must not be lost, they have to be written again on the target", e.Partition, who, e.Offset, e.Side, e.After)
+	msg := fmt.Sprintf("%s: %s wrote a record at offset %d on the %s after %s (R6). Find the instance that still writes there, stop it", e.Partition, who, e.Offset, e.Side, e.After)
+	if e.Command == "" {
+		return msg + ", and apply again"
+	}
+	return msg + ". Consumers that are still on the source read its records there; for the others they have to be written again on the target. When that is done, say so with " + e.Command + " and apply again"
 }
 
 // RunningError says that a service runs where it should not.

@@ -100,30 +100,104 @@ func (r *run) restore(ctx context.Context, service *plan.Service) error {
 	if service.Switch.Manual != nil {
 		return &StrandedError{Service: service.Name, Reason: "a person stopped it and a person has to start it"}
 	}
-	step := graph.ServiceAddress(service.Name, "restore")
-	if err := r.record(state.Record{Step: &state.Step{Address: step, Attempt: 1, Status: state.Running}}); err != nil {
+	if err := r.markRestore(service, state.Running); err != nil {
 		return err
 	}
-	if began(r.status(startOf(service.Name))) {
-		if err := r.stop(ctx, service, cluster.Target, step); err != nil {
-			return fmt.Errorf("stopping it on the target again: %w", err)
-		}
+	stopped := began(r.status(stopOf(service.Name)))
+	if err := r.mayRestore(ctx, service, stopped); err != nil {
+		return errors.Join(err, r.markRestore(service, state.Failed)) // as it was: the next apply goes on
 	}
-	if began(r.status(stopOf(service.Name))) {
-		if err := r.nothingWritten(ctx, service); err != nil {
-			return err
-		}
+	if stopped {
+		// From here on the restore stays "running" until it is done: the next run
+		// cannot know where the service is and begins with it anew.
 		if err := r.flipBack(service); err != nil {
 			return err
 		}
-		if err := r.start(ctx, service, cluster.Source, step); err != nil {
+		if err := r.start(ctx, service, cluster.Source, restoreOf(service.Name)); err != nil {
 			return fmt.Errorf("starting it on the source again: %w", err)
 		}
 	}
-	if err := r.reset(service); err != nil {
+	if err := r.reset(service, stopped); err != nil {
 		return err
 	}
-	return r.record(state.Record{Step: &state.Step{Address: step, Attempt: 1, Status: state.Done}})
+	return r.markRestore(service, state.Done)
+}
+
+func restoreOf(service string) string { return graph.ServiceAddress(service, "restore") }
+
+func (r *run) markRestore(service *plan.Service, status state.Status) error {
+	step := restoreOf(service.Name)
+	r.mu.Lock()
+	attempt := r.state.Steps[step].Attempt
+	r.mu.Unlock()
+	if status == state.Running {
+		attempt++
+	}
+	return r.record(state.Record{Step: &state.Step{Address: step, Attempt: attempt, Status: status}})
+}
+
+// mayRestore makes sure that the service can go back: it is stopped on the
+// target, no service of its wave has moved, and nothing is written there.
+func (r *run) mayRestore(ctx context.Context, service *plan.Service, stopped bool) error {
+	if began(r.status(startOf(service.Name))) {
+		if err := r.stop(ctx, service, cluster.Target, restoreOf(service.Name)); err != nil {
+			return fmt.Errorf("stopping it on the target again: %w", err)
+		}
+	}
+	if !stopped {
+		return nil
+	}
+	if mate := r.movedMate(service.Name); mate != "" {
+		return &StrandedError{Service: service.Name, Reason: fmt.Sprintf("service %q, which moves together with it, runs on the target already, and one topic or group must not be used on both sides (R1)", mate)}
+	}
+	return r.nothingWritten(ctx, service)
+}
+
+// movedMate returns a service of the same wave that has left the source and
+// runs on the target, or "". Back on the source, this service would write a
+// topic or read with a group that the mate uses on the target.
+func (r *run) movedMate(service string) string {
+	for _, w := range r.Graph.Waves {
+		if !slices.Contains(w.Services, service) {
+			continue
+		}
+		for _, mate := range w.Services {
+			if mate != service && r.status(stopOf(mate)) == state.Done && r.status(startOf(mate)) == state.Done {
+				return mate
+			}
+		}
+	}
+	return ""
+}
+
+// finishRestores takes up restores that were cut off: it is not known whether
+// the service runs on the source, so all of its steps are done again, from the
+// stop on.
+func (r *run) finishRestores(ctx context.Context) error {
+	for _, s := range r.Plan.Migration.Services {
+		if r.status(restoreOf(s.Name)) != state.Running {
+			continue
+		}
+		// Reset: the restore was cut off while it marked the steps.
+		stop, stopped := r.Graph.Step(stopOf(s.Name)), r.status(stopOf(s.Name)) != state.Pending
+		if began(r.status(startOf(s.Name))) {
+			if err := r.stop(ctx, s, cluster.Target, restoreOf(s.Name)); err != nil {
+				return fmt.Errorf("stopping service %q on the target, as its restore began to: %w", s.Name, err)
+			}
+		}
+		if err := r.reset(s, stopped); err != nil {
+			return err
+		}
+		if stopped { // it may be stopped still: should this run fail, it has to go back
+			if err := r.mark(stop, state.Running, nil, nil); err != nil {
+				return err
+			}
+		}
+		if err := r.markRestore(s, state.Done); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // nothingWritten refuses a restore when the target's logs have grown since the
@@ -167,12 +241,13 @@ func (r *run) flipBack(service *plan.Service) error {
 	return nil
 }
 
-// reset marks the service's steps and all that relied on them as to be done
-// again, except what other services have done.
-func (r *run) reset(service *plan.Service) error {
+// reset marks the service's start, or with stopped all of its steps, and all
+// that relied on them as to be done again, except what other services have
+// done.
+func (r *run) reset(service *plan.Service, stopped bool) error {
 	affected := map[string]bool{}
 	queue := []string{startOf(service.Name)}
-	if began(r.status(stopOf(service.Name))) {
+	if stopped {
 		queue = append(queue, stopOf(service.Name))
 	}
 	for len(queue) > 0 {

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,40 +28,9 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	if r.LeaveOut == Quiet {
 		quiet = 0
 	}
-	began := r.Clock.Now()
-	since := began
-	var last map[cluster.TopicPartition]cluster.LogEnds
-	for {
-		ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
-		if err != nil {
-			return nil, "", err
-		}
-		now := r.Clock.Now()
-		tp, moved := grown(last, ends)
-		if moved {
-			since = now
-			if now.Sub(began) > quiet+settleGrace {
-				return nil, "", r.stray(ctx, tp, last[tp].LogEnd, ends[tp].LastStable, "its writers were stopped")
-			}
-		}
-		open, unsettled := firstUnsettled(ends)
-		last = ends
-		if !unsettled && now.Sub(since) >= quiet {
-			break
-		}
-		if unsettled && now.Sub(began) > r.Plan.Migration.Scheme.DrainTimeout {
-			return nil, "", &TimeoutError{What: "the end of open transactions on " + open.String(), Limit: r.Plan.Migration.Scheme.DrainTimeout,
-				Left: fmt.Sprintf("log end %d, high watermark %d, last stable offset %d", ends[open].LogEnd, ends[open].HighWatermark, ends[open].LastStable),
-				Do:   "A transaction is open or replicas are behind (fewer in sync than min.insync.replicas): end or mend that, then apply again"}
-		}
-		text := fmt.Sprintf("quiet for %s of %s", now.Sub(since).Round(time.Second), quiet)
-		if unsettled {
-			text = fmt.Sprintf("%s: log end %d, last stable offset %d", open, ends[open].LogEnd, ends[open].LastStable)
-		}
-		r.progress(s, StepProgress{Text: text})
-		if err := r.tick(ctx); err != nil {
-			return nil, "", err
-		}
+	last, err := r.quiet(ctx, s, quiet)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := r.gone(ctx, s.Owners, s.Address); err != nil {
 		return nil, "", err
@@ -69,19 +39,85 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	for tp, e := range last {
 		facts.Ends[tp] = e.LogEnd
 	}
-	if err := r.sameBoundary(ctx, s, facts.Ends); err != nil {
+	accepted, err := r.answered(s.Address)
+	if err != nil {
+		return nil, "", err
+	}
+	if accepted {
+		r.emit(Noted{Text: fmt.Sprintf("what was written behind the boundary of %s is taken as dealt with, as a person has said", s.Topic)})
+	} else if err := r.sameBoundary(ctx, s, facts.Ends); err != nil {
 		return nil, "", err
 	}
 	return facts, fmt.Sprintf("%s ends on the source, quiet for %s", s.Topic, quiet), nil
 }
 
-func grown(before, now map[cluster.TopicPartition]cluster.LogEnds) (cluster.TopicPartition, bool) {
-	for tp, b := range before {
-		if now[tp].LogEnd != b.LogEnd {
-			return tp, true
+// quiet waits until the log is settled and has not grown for so long. What
+// comes in the grace period are the stopped writers' last records; data that
+// comes later is a stranger's. A transaction that is open at the stop may end
+// later: its marker is no record.
+func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (map[cluster.TopicPartition]cluster.LogEnds, error) {
+	limit := r.Plan.Migration.Scheme.DrainTimeout
+	began := r.Clock.Now()
+	since := began
+	var last map[cluster.TopicPartition]cluster.LogEnds
+	graced := offsets{} // where the log ended when the grace period did
+	for {
+		ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
+		if err != nil {
+			return nil, err
+		}
+		now := r.Clock.Now()
+		if last == nil || now.Sub(began) <= quiet+settleGrace {
+			for tp, e := range ends {
+				graced[tp] = e.LogEnd
+			}
+		}
+		if last == nil || grown(last, ends) {
+			since = now
+		}
+		stable := offsets{}
+		for tp, e := range ends {
+			stable[tp] = e.LastStable
+		}
+		if err := r.dataBehind(ctx, graced, stable, "its writers were stopped", ""); err != nil {
+			return nil, err
+		}
+		last = ends
+		open, unsettled := firstUnsettled(ends)
+		if !unsettled && now.Sub(since) >= quiet {
+			return ends, nil
+		}
+		if waited := now.Sub(began); unsettled && waited > limit || waited > limit+quiet+settleGrace {
+			return nil, unquiet(s.Topic, open, ends[open], limit)
+		}
+		text := fmt.Sprintf("quiet for %s of %s", now.Sub(since).Round(time.Second), quiet)
+		if unsettled {
+			text = fmt.Sprintf("%s: log end %d, last stable offset %d", open, ends[open].LogEnd, ends[open].LastStable)
+		}
+		r.progress(s, StepProgress{Text: text})
+		if err := r.tick(ctx); err != nil {
+			return nil, err
 		}
 	}
-	return cluster.TopicPartition{}, before == nil
+}
+
+func unquiet(topic string, open cluster.TopicPartition, e cluster.LogEnds, limit time.Duration) error {
+	if open.Topic == "" {
+		return &TimeoutError{What: fmt.Sprintf("topic %q falling quiet", topic), Limit: limit, Left: "transactions go on being written to it",
+			Do: "None of them has been committed so far. Find and stop the transactional producer that still writes there, then apply again"}
+	}
+	return &TimeoutError{What: "the end of open transactions on " + open.String(), Limit: limit,
+		Left: fmt.Sprintf("log end %d, high watermark %d, last stable offset %d", e.LogEnd, e.HighWatermark, e.LastStable),
+		Do:   "A transaction is open or replicas are behind (fewer in sync than min.insync.replicas): end or mend that, then apply again"}
+}
+
+func grown(before, now map[cluster.TopicPartition]cluster.LogEnds) bool {
+	for tp, e := range now {
+		if before[tp].LogEnd != e.LogEnd {
+			return true
+		}
+	}
+	return false
 }
 
 func firstUnsettled(ends map[cluster.TopicPartition]cluster.LogEnds) (cluster.TopicPartition, bool) {
@@ -102,6 +138,9 @@ func (r *run) gone(ctx context.Context, services []string, step string) error {
 			continue // manual: the quiet log is the proof
 		}
 		sides, err := sw.Check(ctx, step)
+		if ctx.Err() != nil {
+			return context.Cause(ctx) // the program was ended because of that: not its failure
+		}
 		if err != nil {
 			return err
 		}
@@ -112,21 +151,8 @@ func (r *run) gone(ctx context.Context, services []string, step string) error {
 	return nil
 }
 
-// stray names the writer of the first record in a range. Transaction markers
-// move a log end too and are nobody's records.
-func (r *run) stray(ctx context.Context, tp cluster.TopicPartition, from, to int64, after string) error {
-	rec, ok, err := r.Source.FirstRecord(ctx, tp, from, to)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return &StrayWriterError{Partition: tp, Offset: from, ProducerID: -1, Side: cluster.Source, After: after}
-	}
-	return &StrayWriterError{Partition: tp, Offset: rec.Offset, ProducerID: rec.ProducerID, Side: cluster.Source, After: after}
-}
-
 // sameBoundary refuses a boundary that has moved over records since steps that
-// rely on it have passed.
+// rely on it have passed. Only a person can say what becomes of those.
 func (r *run) sameBoundary(ctx context.Context, s *graph.Step, ends offsets) error {
 	if !r.hasFacts(s.Address) || !r.reliedOn(s) {
 		return nil
@@ -135,7 +161,7 @@ func (r *run) sameBoundary(ctx context.Context, s *graph.Step, ends offsets) err
 	if err := r.decode(s.Address, &earlier); err != nil {
 		return err
 	}
-	return r.dataBehind(ctx, earlier.Ends, ends)
+	return r.dataBehind(ctx, earlier.Ends, ends, "", r.hint(s.Address))
 }
 
 func (r *run) reliedOn(s *graph.Step) bool {
@@ -147,7 +173,9 @@ func (r *run) reliedOn(s *graph.Step) bool {
 	return false
 }
 
-func (r *run) dataBehind(ctx context.Context, boundary, now offsets) error {
+// dataBehind names the writer of the first data record behind a boundary.
+// Markers and aborted records lie there harmlessly.
+func (r *run) dataBehind(ctx context.Context, boundary, now offsets, after, command string) error {
 	for tp, b := range boundary {
 		if now[tp] <= b {
 			continue
@@ -157,21 +185,26 @@ func (r *run) dataBehind(ctx context.Context, boundary, now offsets) error {
 			return err
 		}
 		if ok {
-			return &StrayWriterError{Partition: tp, Offset: rec.Offset, ProducerID: rec.ProducerID, Side: cluster.Source,
-				After: fmt.Sprintf("the boundary %d was drawn", b)}
+			if after == "" {
+				after = fmt.Sprintf("the boundary %d was drawn", b)
+			}
+			return &StrayWriterError{Partition: tp, Offset: rec.Offset, ProducerID: rec.ProducerID, Side: cluster.Source, After: after, Command: command}
 		}
 	}
 	return nil
 }
 
 // watchStragglers looks behind every boundary for as long as apply runs (R6)
-// and reports the first record that it finds there.
-func (r *run) watchStragglers(ctx context.Context) <-chan error {
-	found := make(chan error, 1)
+// and reports the first record that it finds there. ended is closed when it
+// has stopped looking.
+func (r *run) watchStragglers(ctx context.Context) (_ <-chan error, ended <-chan struct{}) {
+	found, over := make(chan error, 1), make(chan struct{})
 	if r.LeaveOut == Quiet {
-		return found
+		close(over)
+		return found, over
 	}
 	go func() {
+		defer close(over)
 		for {
 			if err := r.lookBehind(ctx); err != nil {
 				if ctx.Err() == nil {
@@ -186,7 +219,7 @@ func (r *run) watchStragglers(ctx context.Context) <-chan error {
 			}
 		}
 	}()
-	return found
+	return found, over
 }
 
 func (r *run) lookBehind(ctx context.Context) error {
@@ -198,18 +231,30 @@ func (r *run) lookBehind(ctx context.Context) error {
 		if err := r.decode(s.Address, &facts); err != nil {
 			return err
 		}
-		ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
-		if err != nil {
+		err := r.lookBehindOne(ctx, s, facts.Ends)
+		var stray *StrayWriterError
+		switch {
+		case err == nil:
+		case errors.As(err, &stray):
+			// The boundary is a person's business from here on.
+			return errors.Join(err, r.mark(s, state.Parked, nil, err))
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		default: // a broker that does not answer is no straggler: it is asked again
 			r.emit(Noted{Text: fmt.Sprintf("the source could not be watched for stragglers on %s just now: %v", s.Topic, err)})
-			continue
-		}
-		now := offsets{}
-		for tp, e := range ends {
-			now[tp] = e.LastStable
-		}
-		if err := r.dataBehind(ctx, facts.Ends, now); err != nil {
-			return err
 		}
 	}
 	return nil
+}
+
+func (r *run) lookBehindOne(ctx context.Context, s *graph.Step, boundary offsets) error {
+	ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
+	if err != nil {
+		return err
+	}
+	now := offsets{}
+	for tp, e := range ends {
+		now[tp] = e.LastStable
+	}
+	return r.dataBehind(ctx, boundary, now, "", r.hint(s.Address))
 }

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -110,6 +111,10 @@ func startService(ctx context.Context, r *run, s *graph.Step) (any, string, erro
 	service := r.Plan.Migration.Service(s.Service)
 	alone := r.status(stopOf(s.Service)) == state.Done
 	if alone {
+		// A service that came back meanwhile would run on both sides (R1, R28).
+		if err := r.gone(ctx, []string{s.Service}, s.Address); err != nil {
+			return nil, "", err
+		}
 		for _, g := range service.Groups {
 			if err := r.unmoved(ctx, g.Name); err != nil {
 				return nil, "", err
@@ -150,22 +155,45 @@ func (r *run) flipTopics(service *plan.Service, to cluster.Side) error {
 	return nil
 }
 
-// unmoved compares the group's positions on the source with the final ones.
+// unmoved compares the group's positions on the source with the final ones. A
+// first commit where there was none is a move as well.
 func (r *run) unmoved(ctx context.Context, group string) error {
 	var facts vacateFacts
-	if err := r.decode(graph.GroupAddress(group, "vacate"), &facts); err != nil {
+	address := graph.GroupAddress(group, "vacate")
+	if err := r.decode(address, &facts); err != nil {
 		return err
 	}
-	now, err := r.Source.StableCommits(ctx, group, partitionsOf(facts.Final))
+	s := r.Graph.Step(address)
+	parts, err := r.allPartitions(ctx, append(append([]string{}, s.Topics...), s.Inner...))
 	if err != nil {
 		return err
 	}
-	for tp, final := range facts.Final {
-		if now[tp].Offset != final.Offset {
-			return &MovedError{Group: group, Partition: tp, From: final.Offset, To: now[tp].Offset}
+	now, err := r.Source.StableCommits(ctx, group, parts)
+	if err != nil {
+		return err
+	}
+	for _, tp := range sortedKeys(parts) {
+		was, had := facts.Final[tp]
+		is, has := now[tp]
+		if had != has || was.Offset != is.Offset {
+			return &MovedError{Group: group, Partition: tp, From: was.Offset, To: is.Offset}
 		}
 	}
 	return nil
+}
+
+// sortedKeys returns the partitions in a fixed order.
+func sortedKeys(parts map[string][]int32) []cluster.TopicPartition {
+	var all []cluster.TopicPartition
+	for topic, ps := range parts {
+		for _, p := range ps {
+			all = append(all, cluster.TopicPartition{Topic: topic, Partition: p})
+		}
+	}
+	slices.SortFunc(all, func(a, b cluster.TopicPartition) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return all
 }
 
 // person waits for somebody to say that a manual step is done, or parks where

@@ -162,10 +162,11 @@ func (r *run) step(ctx context.Context, s *graph.Step) finished {
 func (r *run) leave(s *graph.Step, err error) error {
 	var parked *errParked
 	var write *state.WriteError
+	var stray *StrayWriterError
 	switch {
 	case errors.As(err, &write), errors.Is(err, errPeerFailed), errors.Is(err, ErrInterrupted):
 		return err
-	case errors.As(err, &parked):
+	case errors.As(err, &parked), errors.As(err, &stray) && stray.Command != "":
 		return errors.Join(err, r.mark(s, state.Parked, nil, err))
 	default:
 		return errors.Join(err, r.mark(s, state.Failed, nil, err))

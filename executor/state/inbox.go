@@ -66,6 +66,9 @@ func Letters(dir string) ([]Letter, error) {
 		}
 		path := filepath.Join(inbox, e.Name())
 		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another step has taken it up just now
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading the inbox: %w", err)
 		}

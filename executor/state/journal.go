@@ -39,6 +39,23 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("%s line %d: %s. %s", e.Path, e.Line, e.Why, e.Do)
 }
 
+// ReadError says that there is a journal and that it cannot be read.
+type ReadError struct {
+	Path string
+	Err  error
+}
+
+func (e *ReadError) Error() string {
+	why := e.Err
+	var path *fs.PathError
+	if errors.As(e.Err, &path) {
+		why = path.Err // it names the file as well
+	}
+	return fmt.Sprintf("reading the state %s: %v. Check the path in the plan's state block, and that you may read it", e.Path, why)
+}
+
+func (e *ReadError) Unwrap() error { return e.Err }
+
 // Journal is an append-only file. It is safe for concurrent use by one
 // process; the lock keeps other processes away.
 type Journal struct {
@@ -72,7 +89,7 @@ func read(path string) (records []Record, whole int64, err error) {
 		return nil, 0, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the state: %w", err)
+		return nil, 0, &ReadError{Path: path, Err: err}
 	}
 	for line := 1; len(data) > 0; line++ {
 		end := bytes.IndexByte(data, '\n')

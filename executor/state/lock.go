@@ -33,6 +33,9 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("the state is locked by another kplan, which has not said yet who it is. Wait for it to end (%s)", e.Path)
+	}
 	return fmt.Sprintf("the state is locked by %s, %s ago. Wait for it to end, or interrupt it there: the lock of a dead process is free at once (%s)", e.Holder, e.Age.Round(time.Second), e.Path)
 }
 

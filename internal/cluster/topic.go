@@ -134,3 +134,7 @@ var ErrTopicExists = errors.New("the topic exists already")
 // ErrGroupHasMembers says that positions cannot be placed because somebody
 // reads with the group.
 var ErrGroupHasMembers = errors.New("the group has members")
+
+// ErrTransactionsUnknown says that the brokers are too old to list
+// transactions.
+var ErrTransactionsUnknown = errors.New("brokers before 3.0 do not list transactions")

@@ -25,7 +25,7 @@ type Client struct {
 	ep     endpoint.Endpoint
 	conf   *sarama.Config
 	client sarama.Client
-	admin  sarama.ClusterAdmin
+	admin  sarama.TransactionClusterAdmin
 	id     string
 }
 
@@ -54,8 +54,13 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 		return nil, explainOpen(ctx, ep, err)
 	}
 	c := &Client{ep: ep, conf: conf, client: client}
-	if c.admin, err = sarama.NewClusterAdminFromClient(client); err != nil {
+	admin, err := sarama.NewClusterAdminFromClient(client)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", ep.Name(), err), client.Close())
+	}
+	var ok bool
+	if c.admin, ok = admin.(sarama.TransactionClusterAdmin); !ok {
+		return nil, errors.Join(fmt.Errorf("opening %s: this is a bug in kplan: the client library lists no transactions", ep.Name()), client.Close())
 	}
 	meta, err := c.metadata(nil, nil)
 	if err != nil {

@@ -1,0 +1,178 @@
+package executor_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kplan/executor"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// Taken out: the look into the log. A group that stands below a trailing
+// marker, as clients do that commit the record plus one, would be waited for
+// for ever (R7).
+func TestDrainedBelowMarker(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		tp := cluster.TopicPartition{Topic: "t1", Partition: 0}
+		s.onceStopped("a", func() {
+			p := s.source.part(tp)
+			p.log = append(p.log, entry{key: 2, seq: 9000, pid: 5, aborted: true}, entry{marker: true})
+		})
+		s.mustApply()
+		if pos, end := s.source.group("gd").commits[tp].Offset, int64(len(s.source.part(tp).log)); pos >= end {
+			t.Fatalf("the group stands at %d of %d: the test says nothing", pos, end)
+		}
+		s.settled()
+	})
+}
+
+// Taken out: the drain. With one record left, the group would be moved and the
+// record lost.
+func TestNotDrainedWithOneRecordLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		s.onceStopped("a", func() { // just before the end: one record that d does not read
+			s.worker("d").silent = true
+			p := s.source.topics["t1"][0]
+			s.source.group("gd").commits[cluster.TopicPartition{Topic: "t1"}] = cluster.Commit{Offset: int64(len(p.log))}
+			s.produce(cluster.Source, "t1", 0)
+		})
+		r := s.apply()
+		err := as[*executor.TimeoutError](t, r.Err)
+		if !strings.Contains(err.Left, "t1: ") || !strings.Contains(err.What, `"gd"`) {
+			t.Errorf("the message names %q, %q", err.What, err.Left)
+		}
+		if s.where("d") != "source" {
+			t.Errorf("d runs on %q", s.where("d"))
+		}
+		if _, placed := s.target.group("gd").commits[cluster.TopicPartition{Topic: "t1"}]; placed {
+			t.Error("offsets were placed for a group that has not drained")
+		}
+	})
+}
+
+// Taken out: what the plan says of partitions without a commit. fail names
+// them, latest leaves them behind, earliest waits until they are read.
+func TestUncommitted(t *testing.T) {
+	tp := cluster.TopicPartition{Topic: "t1", Partition: 1}
+	setUp := func(t *testing.T, says string) *stage {
+		s := chain(t, plan.ProductionFirst)
+		s.migration().Groups.Named = []plan.NamedGroup{{Name: "gd", Uncommitted: says}}
+		s.onceStopped("a", func() { // as if gd had never seen this partition
+			s.worker("d").silent = true
+			delete(s.source.group("gd").commits, tp)
+			gone := cluster.TopicPartition{Topic: "t1"}
+			s.source.group("gd").commits[gone] = cluster.Commit{Offset: int64(len(s.source.part(gone).log))}
+		})
+		return s
+	}
+	t.Run("fail", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			s := setUp(t, "fail")
+			err := as[*executor.UncommittedError](t, s.apply().Err)
+			if err.Group != "gd" || len(err.Partitions) != 1 || err.Partitions[0] != tp {
+				t.Errorf("it names %+v", err)
+			}
+		})
+	})
+	t.Run("latest", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			s := setUp(t, "latest")
+			s.when(graph.GroupAddress("gd", "drain"), func() { s.locked(func() { s.worker("d").silent = false }) })
+			s.mustApply()
+		})
+	})
+	t.Run("earliest", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			s := setUp(t, "earliest")
+			var read time.Time
+			time.AfterFunc(5*time.Minute, func() {
+				s.locked(func() {
+					s.source.group("gd").commits[tp] = cluster.Commit{Offset: int64(len(s.source.part(tp).log))}
+					s.worker("d").silent = false
+					read = time.Now()
+				})
+			})
+			var drained time.Time
+			s.when(graph.GroupAddress("gd", "drain"), func() { drained = time.Now() })
+			s.mustApply()
+			if read.IsZero() || drained.Before(read) {
+				t.Errorf("drained at %s, read at %s", drained, read)
+			}
+		})
+	})
+}
+
+// Taken out: the measure of inner topics before the placement. What a service
+// wrote for itself on its way out would be lost.
+func TestInnerTopicIsMeasuredAfterTheStop(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "s: t1 own (gs) -> own t2", "c: t2 (gc)")
+		time.Sleep(time.Second)
+		s.onCall = func(op, arg string) {
+			if op == "stop on source" && arg == "s" {
+				s.locked(func() { s.produce(cluster.Source, "own", 0) })
+				s.onCall = nil
+			}
+		}
+		r := s.apply()
+		err := as[*executor.NotDrainedError](t, r.Err)
+		if err.Group != "gs" || err.Partition.Topic != "own" {
+			t.Errorf("it names %+v", err)
+		}
+		if s.where("s") != "source" {
+			t.Errorf("s runs on %q", s.where("s"))
+		}
+		time.Sleep(time.Second) // it reads on there
+		s.mustApply()
+		s.settled()
+	})
+}
+
+// recorder takes the complaints of a proof.
+type recorder struct {
+	testing.TB
+	complaints []string
+}
+
+func (r *recorder) Helper()                           {}
+func (r *recorder) Errorf(format string, args ...any) { r.complaints = append(r.complaints, format) }
+
+// The proof of these tests notices each safeguard that is left out; with all of
+// them it has nothing to say (TestEveryCrashPoint).
+func TestProofNoticesLeftOutSafeguards(t *testing.T) {
+	for _, leave := range []executor.Safeguard{executor.Placement, executor.DrainWait, executor.Quiet} {
+		t.Run(string(leave), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := chain(t, plan.ProductionFirst)
+				s.leaveOut = leave
+				switch leave {
+				case executor.DrainWait:
+					s.onceStopped("a", func() {
+						s.worker("d").silent = true
+						s.produce(cluster.Source, "t1", 0)
+					})
+					s.when(graph.ServiceAddress("d", "stop"), func() { s.locked(func() { s.worker("d").silent = false }) })
+				case executor.Quiet:
+					s.when(graph.TopicAddress("t1", "boundary"), func() {
+						time.AfterFunc(20*time.Second, func() { s.locked(func() { s.produce(cluster.Source, "t1", 0) }) })
+					})
+				case executor.Placement: // latest skips what a wrote meanwhile
+				}
+				s.apply()
+				s.locked(func() { s.worker("a").idle = true })
+				time.Sleep(time.Minute)
+				s.end()
+				r := &recorder{TB: t}
+				s.prove(r, true)
+				if len(r.complaints) == 0 {
+					t.Error("nothing was lost, repeated or out of order")
+				}
+			})
+		})
+	}
+}

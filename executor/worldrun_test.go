@@ -1,0 +1,277 @@
+package executor_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// stage is a world with a plan, a graph and a journal, in a bubble.
+type stage struct {
+	*world
+	t       *testing.T
+	plan    *plan.Plan
+	graph   *graph.Graph
+	journal *memory
+	inbox   letters
+	stop    context.CancelFunc // ends the services
+	ended   chan struct{}
+
+	leaveOut executor.Safeguard
+	waits    bool
+	events   []executor.Event
+	onEvent  func(executor.Event)
+}
+
+// service parses "name: in in (group) -> out out".
+func service(t testing.TB, text string) *plan.Service {
+	t.Helper()
+	refs := func(text string) []plan.NamedRef {
+		var all []plan.NamedRef
+		for _, n := range strings.Fields(text) {
+			all = append(all, plan.NamedRef{Name: n})
+		}
+		return all
+	}
+	name, rest, _ := strings.Cut(text, ":")
+	in, out, _ := strings.Cut(rest, "->")
+	topics, groups, _ := strings.Cut(in, "(")
+	return &plan.Service{
+		Name: strings.TrimSpace(name), Consumes: refs(topics), Produces: refs(out),
+		Groups: refs(strings.Trim(strings.TrimSpace(groups), ")")),
+		Switch: plan.Switch{Exec: &plan.ExecSwitch{Timeout: 20 * time.Second}},
+	}
+}
+
+// inBubble runs a test with time of its own.
+func inBubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}
+
+// set builds the stage with all services on the source.
+func set(t *testing.T, scheme plan.SchemeKind, services ...string) *stage {
+	t.Helper()
+	all, err := plan.NewPattern("*", hcl.Range{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &plan.Migration{
+		Name:   "orders",
+		Scheme: plan.Scheme{Kind: scheme, DrainTimeout: 10 * time.Minute, QuietFor: 2 * time.Second, QuietStated: true, Fence: "none"},
+		Topics: plan.Topics{Include: []plan.Pattern{all}, Parity: plan.Parity{Existing: "report"}},
+		Groups: plan.Groups{Include: []plan.Pattern{all}},
+	}
+	s := &stage{world: newWorld(), t: t, plan: &plan.Plan{Migration: m}, journal: &memory{}, ended: make(chan struct{})}
+	topics := map[string]bool{}
+	for _, text := range services {
+		spec := service(t, text)
+		m.Services = append(m.Services, spec)
+		s.services = append(s.services, &worker{
+			spec: spec, running: map[cluster.Side]bool{}, leaves: map[cluster.Side]time.Time{},
+			broken: map[cluster.Side]bool{}, deaf: map[cluster.Side]bool{},
+		})
+		for _, r := range append(slices.Clone(spec.Produces), spec.Consumes...) {
+			if !topics[r.Name] {
+				topics[r.Name] = true
+				s.source.create(r.Name, 2)
+			}
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	for _, w := range s.services {
+		s.enter(w, cluster.Source)
+	}
+	go func() { defer close(s.ended); s.live(ctx) }()
+	t.Cleanup(s.end)
+	s.build()
+	return s
+}
+
+func (s *stage) end() {
+	s.stop()
+	<-s.ended
+}
+
+func (s *stage) migration() *plan.Migration { return s.plan.Migration }
+
+// build makes the graph, after changes to the plan.
+func (s *stage) build() {
+	s.t.Helper()
+	var topics, groups []string
+	seen := map[string]bool{}
+	for _, svc := range s.migration().Services {
+		for _, r := range append(slices.Clone(svc.Produces), svc.Consumes...) {
+			topics = append(topics, r.Name)
+		}
+		for _, g := range svc.Groups {
+			if !seen[g.Name] {
+				seen[g.Name] = true
+				groups = append(groups, g.Name)
+			}
+		}
+	}
+	slices.Sort(topics)
+	slices.Sort(groups)
+	sel := graph.Selection{Topics: slices.Compact(topics), Groups: groups}
+	g, diags := graph.Build(s.migration(), sel, graph.Sides{}, graph.Everywhere(s.migration(), sel, cluster.Target))
+	if diags.HasErrors() {
+		s.t.Fatal(diags)
+	}
+	s.graph = g
+}
+
+// apply is one run of kplan.
+func (s *stage) apply() executor.Result { return s.applyIn(context.Background(), s.journal, nil) }
+
+func (s *stage) applyIn(ctx context.Context, j executor.Journal, dead func(effect bool) error) executor.Result {
+	e := &executor.Engine{
+		Plan: s.plan, Graph: s.graph, RunID: "r",
+		Source:   &view{w: s.world, side: cluster.Source, dead: dead},
+		Target:   &view{w: s.world, side: cluster.Target, dead: dead},
+		Switches: map[string]executor.Switch{}, Journal: j, State: s.journal.fold(),
+		Inbox: s.inbox, Clock: executor.WallClock{}, Waits: s.waits, LeaveOut: s.leaveOut,
+		Emit: func(e executor.Event) {
+			s.events = append(s.events, e)
+			if s.onEvent != nil {
+				s.onEvent(e)
+			}
+		},
+	}
+	for _, w := range s.services {
+		if w.spec.Switch.Exec != nil {
+			e.Switches[w.spec.Name] = &programs{world: s.world, s: w, dead: dead}
+		}
+	}
+	return e.Run(ctx)
+}
+
+// mustApply applies and expects that everything passes.
+func (s *stage) mustApply() {
+	s.t.Helper()
+	if r := s.apply(); r.Err != nil || r.Done != r.Total {
+		s.t.Fatalf("apply: %d of %d steps, %v, stranded %v, parked %v", r.Done, r.Total, r.Err, r.Stranded, r.Parked)
+	}
+}
+
+// finish stops the writers, lets the readers read on, and proves.
+func (s *stage) finish(ordered bool) {
+	s.t.Helper()
+	s.mu.Lock()
+	for _, w := range s.services {
+		if len(w.spec.Consumes) == 0 {
+			w.idle = true
+		}
+	}
+	s.mu.Unlock()
+	time.Sleep(time.Minute) // in the bubble: until nothing is left to read
+	s.end()
+	s.prove(s.t, ordered)
+}
+
+func (s *stage) worker(name string) *worker { return s.find(name) }
+
+// locked changes the world.
+func (s *stage) locked(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *stage) where(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var sides []string
+	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
+		if s.find(name).running[side] {
+			sides = append(sides, side.String())
+		}
+	}
+	return strings.Join(sides, " ")
+}
+
+// memory is a journal.
+type memory struct {
+	mu      sync.Mutex
+	records []state.Record
+	fail    error
+	at      func(n int) // called with the number of records after each one
+}
+
+func (m *memory) Append(r state.Record) (state.Record, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return r, &state.WriteError{Path: "journal", Err: m.fail}
+	}
+	r.Seq, r.At = int64(len(m.records)+1), time.Now()
+	m.records = append(m.records, r)
+	if m.at != nil {
+		m.at(len(m.records))
+	}
+	return r, nil
+}
+
+func (m *memory) fold() state.State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return state.Replay(m.records)
+}
+
+// lines writes the journal in short: one line a record.
+func (m *memory) lines() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []string
+	for _, r := range m.records {
+		switch {
+		case r.Step != nil:
+			out = append(out, fmt.Sprintf("%s %s", r.Step.Address, r.Step.Status))
+		case r.Side != nil:
+			out = append(out, fmt.Sprintf("side %s%s %s %d", r.Side.Topic, r.Side.Group, r.Side.Side, r.Side.Epoch))
+		case r.Override != nil && r.Override.Restored:
+			out = append(out, "override "+r.Override.Topic+" restored")
+		case r.Override != nil:
+			out = append(out, "override "+r.Override.Topic)
+		case r.Owned != nil:
+			out = append(out, "owned "+r.Owned.Topic)
+		case r.Answer != nil:
+			out = append(out, "answer "+r.Answer.Address)
+		}
+	}
+	return out
+}
+
+// letters is an inbox.
+type letters struct{ dir string }
+
+func (l letters) Letters() ([]state.Letter, error) {
+	if l.dir == "" {
+		return nil, nil
+	}
+	return state.Letters(l.dir)
+}
+
+func as[E error](t testing.TB, err error) E {
+	t.Helper()
+	var want E
+	if !errors.As(err, &want) {
+		t.Fatalf("the error is %v, want %T", err, want)
+	}
+	return want
+}
