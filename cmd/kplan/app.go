@@ -45,6 +45,17 @@ func (a *app) logger() (*slog.Logger, error) {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
 }
 
+// checkFlags refuses values that no flag takes, whatever the command.
+func (a *app) checkFlags() error {
+	switch a.color {
+	case "auto", "always", "never":
+	default:
+		return fmt.Errorf("--color %q: want auto, always or never", a.color)
+	}
+	_, err := a.logger()
+	return err
+}
+
 // load reads the plan. Diagnostics go to standard error; a plan with errors is
 // reported as said already.
 func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sources, error) {

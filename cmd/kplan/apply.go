@@ -115,7 +115,7 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil)
 	}
 	if !f.yes {
-		if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
+		if err := confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 	}
@@ -125,19 +125,32 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	return a.run(ctx, cmd, p, c, s, r, f)
 }
 
-// confirm asks once and takes only "yes".
-func confirm(in io.Reader, out io.Writer) error {
+// confirm asks once and takes only "yes". An interrupt is an answer, too.
+func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 	if _, err := fmt.Fprint(out, "Carry this out? Only \"yes\" is taken: "); err != nil {
 		return err
 	}
-	line, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && line == "" {
-		return fmt.Errorf("reading the answer: %w", err)
+	type answer struct {
+		line string
+		err  error
 	}
-	if strings.TrimSpace(line) != "yes" {
-		return errors.New("not carried out")
+	answered := make(chan answer, 1)
+	go func() { // ends with the process where nobody answers any more
+		line, err := bufio.NewReader(in).ReadString('\n')
+		answered <- answer{line, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return &codedError{code: exitInterrupted, err: errors.New("interrupted, nothing was carried out")}
+	case a := <-answered:
+		if a.err != nil && a.line == "" {
+			return fmt.Errorf("reading the answer: %w", a.err)
+		}
+		if strings.TrimSpace(a.line) != "yes" {
+			return errors.New("not carried out")
+		}
+		return nil
 	}
-	return nil
 }
 
 // staleError lists what moved between the diff and the apply.
@@ -243,6 +256,18 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 	return nil
 }
 
+// reopen lets the steps of topics run again that the diff wants changed although
+// they are done: somebody has changed the topic since, or the plan.
+func (s *session) reopen(r *review) {
+	for _, c := range r.doc.Changes {
+		step, known := s.state.Steps[c.Address]
+		if known && c.Object.Kind == "topic" && (c.Action == diff.Create || c.Action == diff.Update) {
+			step.Status = state.Pending
+			s.state.Steps[c.Address] = step
+		}
+	}
+}
+
 // close ends a run that died after its last step.
 func (s *session) close() error {
 	if s.state.Began == nil || s.state.Ended != nil {
@@ -259,21 +284,38 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	if err := s.open(p, c, r); err != nil {
 		return err
 	}
+	s.reopen(r)
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	engine := &executor.Engine{
 		Plan: p, Graph: r.graph, Source: c.source, Target: c.target, Switches: a.switches(p, s.dir),
 		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
-		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: printer.Event, Waits: a.interactive(),
+		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: briefly(printer.Event), Waits: a.interactive(),
 		DoneHint: a.doneHint, LeaveOut: leaveOut,
 	}
+	told := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.") //nolint:errcheck // a note
+	})
 	result := engine.Run(ctx)
+	told()
 	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Diff: r.doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
 	if _, err := s.journal.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
-		return errors.Join(result.Err, err)
+		doc.unrecorded(err, result.Err)
 	}
 	return a.finish(cmd, doc, &result)
+}
+
+// briefly leaves the reasons of failures to the conclusion, which says them
+// once, where they are looked for: at the end.
+func briefly(emit func(executor.Event)) func(executor.Event) {
+	return func(e executor.Event) {
+		if failed, ok := e.(executor.StepFailed); ok {
+			failed.Err = errors.New("the reason is told at the end")
+			e = failed
+		}
+		emit(e)
+	}
 }
 
 func safeguard(name string, w io.Writer) (executor.Safeguard, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
+	"kplan/executor/state"
 	"kplan/executor/switches"
 	"kplan/internal/cluster"
 	"kplan/plan"
@@ -76,6 +77,18 @@ func (d *applyDoc) fill(r executor.Result) {
 	}
 	for _, p := range r.Parked {
 		d.Parked = append(d.Parked, parkDoc{Address: p.Step.Address, Instruction: p.Instruction, Command: p.Command})
+	}
+}
+
+// unrecorded adds that the end of the run could not be written to the journal,
+// unless the same has been the run's failure already.
+func (d *applyDoc) unrecorded(err, failure error) {
+	if d.ExitCode == exitDone {
+		d.ExitCode, d.Outcome = exitError, "done, but its end is not recorded"
+	}
+	var before *state.WriteError
+	if !errors.As(failure, &before) {
+		d.Errors = append(d.Errors, err.Error())
 	}
 }
 

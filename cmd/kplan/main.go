@@ -56,6 +56,9 @@ func newRoot(self string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.checkFlags()
+		},
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.dir, "chdir", "C", ".", "directory of the plan")

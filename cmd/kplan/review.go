@@ -12,6 +12,7 @@ import (
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
+	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/plan"
 	"kplan/plan/diff"
@@ -33,6 +34,7 @@ func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*revi
 	r := &review{}
 	m := p.Migration
 	var reached []checks.Result
+	var brokers error
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		r.source, err = c.source.Snapshot(gctx, m.Topics.Selects)
@@ -42,11 +44,15 @@ func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*revi
 		r.target, err = c.target.Snapshot(gctx, m.Topics.Selects)
 		return err
 	})
-	g.Go(func() (err error) {
-		reached, err = connectivity(gctx, c, p)
-		return err
+	g.Go(func() error {
+		// Not in the group's context: where a broker fails the snapshot, this says why.
+		reached, brokers = connectivity(ctx, c, p)
+		return nil
 	})
-	if err := g.Wait(); err != nil {
+	if err := errors.Join(g.Wait(), brokers); err != nil {
+		if failed := checks.Failing(reached); len(failed) > 0 {
+			return nil, &brokenError{checks: failed, err: err}
+		}
 		return nil, err
 	}
 	r.selection = graph.Select(m, r.source)
@@ -81,6 +87,24 @@ func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*revi
 	return r, nil
 }
 
+// brokenError says which brokers keep a cluster from being read.
+type brokenError struct {
+	checks []checks.Result
+	err    error
+}
+
+func (e *brokenError) Error() string { return failures(e.checks).Error() }
+func (e *brokenError) Unwrap() error { return e.err }
+
+// failures says what each failed check saw and what to do.
+func failures(failed []checks.Result) error {
+	var errs []error
+	for _, c := range failed {
+		errs = append(errs, fmt.Errorf("check %s fails for %s %s: %s. %s", c.Name, c.Object.Kind, c.Object.Name, c.Saw, c.Advice))
+	}
+	return errors.Join(errs...)
+}
+
 // connectivity asks every broker of both clusters at the address that it
 // advertises.
 func connectivity(ctx context.Context, c *clusters, p *plan.Plan) ([]checks.Result, error) {
@@ -95,10 +119,24 @@ func connectivity(ctx context.Context, c *clusters, p *plan.Plan) ([]checks.Resu
 			return nil, err
 		}
 		for _, r := range reached {
-			all = append(all, checks.Connect(name, r.Broker, r.Err))
+			why, advice := reason(r.Err)
+			all = append(all, checks.Connect(name, r.Broker, why, advice))
 		}
 	}
 	return all, nil
+}
+
+// reason takes an error of reaching a broker apart.
+func reason(err error) (why, advice string) {
+	var unreachable *endpoint.UnreachableError
+	switch {
+	case err == nil:
+		return "", ""
+	case errors.As(err, &unreachable):
+		return unreachable.Why, unreachable.Do
+	default:
+		return err.Error(), "Check the broker and its advertised.listeners."
+	}
 }
 
 // ask puts each change of a topic to the target's brokers with validateOnly.
@@ -160,11 +198,13 @@ func (r *review) blocked() error {
 	if r.diags.HasErrors() || r.graph == nil {
 		errs = append(errs, errors.New("the plan does not fit the clusters: see the errors above"))
 	}
+	var failed []checks.Result
 	for _, c := range r.doc.Checks {
 		if c.Waived == "" && (c.Verdict == diff.Fail || c.Verdict == diff.Error) {
-			errs = append(errs, fmt.Errorf("check %s fails for %s %s: %s. %s", c.Name, c.Object.Kind, c.Object.Name, c.Saw, c.Advice))
+			failed = append(failed, c)
 		}
 	}
+	errs = append(errs, failures(failed))
 	for _, c := range r.doc.Changes {
 		if c.Broker == diff.Rejected {
 			errs = append(errs, fmt.Errorf("the target's brokers refuse %s %s: %s", c.Action, c.Address, c.Reason))

@@ -60,14 +60,7 @@ func newVerify(a *app) *cobra.Command {
 			if err := belongs(st, p, c, dir); err != nil {
 				return err
 			}
-			r, err := look(cmd.Context(), p, c, st)
-			if err != nil {
-				return err
-			}
-			if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
-				return err
-			}
-			doc, err := verify(cmd.Context(), p, c, st, r, level)
+			doc, err := a.verify(cmd, p, c, st, sources, level)
 			if err != nil {
 				return err
 			}
@@ -86,22 +79,34 @@ func newVerify(a *app) *cobra.Command {
 	return cmd
 }
 
-func verify(ctx context.Context, p *plan.Plan, c *clusters, st state.State, r *review, level string) (verifyDoc, error) {
+// verify looks at both clusters and judges. Where a broker keeps a cluster from
+// being read, that is the finding, and nothing else is asked.
+func (a *app) verify(cmd *cobra.Command, p *plan.Plan, c *clusters, st state.State, sources *plan.Sources, level string) (verifyDoc, error) {
+	m := p.Migration
 	doc := verifyDoc{
-		FormatVersion: formatVersion, Migration: p.Migration.Name, Level: level, At: r.doc.ReadAt.UTC(), Clusters: r.doc.Clusters,
-		Checks: append([]diff.Check{}, r.doc.Checks...), Summary: map[string]int{},
+		FormatVersion: formatVersion, Migration: m.Name, Level: level, At: time.Now().UTC(), Summary: map[string]int{},
+		Clusters: diff.Clusters{
+			Source: diff.ClusterRef{Name: m.Source.Name, ID: c.source.ClusterID()},
+			Target: diff.ClusterRef{Name: m.Target.Name, ID: c.target.ClusterID()},
+		},
 	}
-	doc.Checks = append(doc.Checks, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
-	doc.Checks = append(doc.Checks, checks.FromDiagnostics(r.doc.Diagnostics)...)
-	if level == "offsets" {
-		bounds, err := executor.Boundaries(st, r.selection.Topics)
-		if err != nil {
+	r, err := look(cmd.Context(), p, c, st)
+	var broken *brokenError
+	switch {
+	case errors.As(err, &broken):
+		doc.Checks = broken.checks
+	case err != nil:
+		return doc, err
+	default:
+		if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
 			return doc, err
 		}
-		observed := checks.Observed{Migration: p.Migration, Source: r.source, Target: r.target, Sides: st, Boundary: bounds}
-		doc.Checks = append(doc.Checks, checks.Positions(ctx, observed, c.source)...)
+		doc.At = r.doc.ReadAt.UTC()
+		if doc.Checks, err = judge(cmd.Context(), p, c, st, r, level); err != nil {
+			return doc, err
+		}
 	}
-	doc.Checks = diff.Waive(p.Migration, doc.Checks)
+	doc.Checks = diff.Waive(m, doc.Checks)
 	for _, check := range doc.Checks {
 		verdict := string(check.Verdict)
 		if check.Waived != "" {
@@ -112,10 +117,26 @@ func verify(ctx context.Context, p *plan.Plan, c *clusters, st state.State, r *r
 	switch {
 	case doc.Summary[string(diff.Fail)] > 0:
 		doc.ExitCode = exitDifferences
-	case doc.Summary[string(diff.Error)]+doc.Summary[string(diff.Unknown)] > 0:
+	case doc.Summary[string(diff.Error)]+doc.Summary[string(diff.Unknown)] > 0 || broken != nil:
 		doc.ExitCode = exitInconclusive
 	}
 	return doc, nil
+}
+
+// judge asks what the level asks.
+func judge(ctx context.Context, p *plan.Plan, c *clusters, st state.State, r *review, level string) ([]diff.Check, error) {
+	all := append([]diff.Check{}, r.doc.Checks...)
+	all = append(all, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
+	all = append(all, checks.FromDiagnostics(r.doc.Diagnostics)...)
+	if level == "offsets" {
+		bounds, err := executor.Boundaries(st, r.selection.Topics)
+		if err != nil {
+			return nil, err
+		}
+		observed := checks.Observed{Migration: p.Migration, Source: r.source, Target: r.target, Sides: st, Boundary: bounds}
+		all = append(all, checks.Positions(ctx, observed, c.source)...)
+	}
+	return all, nil
 }
 
 func writeVerify(w io.Writer, doc verifyDoc) error {

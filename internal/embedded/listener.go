@@ -102,9 +102,10 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 func (c *conn) Write(p []byte) (int, error) {
-	n, err := c.Conn.Write(p)
+	// Noted first: as soon as the client has the answer it may send the next
+	// request, and that one is not answered yet.
 	c.auth.answered()
-	return n, err
+	return c.Conn.Write(p)
 }
 
 func (c *conn) Close() error {

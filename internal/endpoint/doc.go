@@ -2,5 +2,6 @@
 // reach it: addresses, a TLS configuration and credentials. It also tells why a
 // listener cannot be reached, by asking the port itself what it speaks.
 //
-// It knows nothing of Kafka's protocol.
+// Of Kafka's protocol it knows one request, by which it tells a broker from
+// anything else.
 package endpoint

@@ -48,15 +48,28 @@ func (e Endpoint) explain(ctx context.Context, address string, err error) (why, 
 			"Check that the broker is up, that the address is right, and that no firewall stands between."
 	}
 	defer conn.Close()
-	if e.TLS == nil {
-		if speaksTLS(ctx, conn, address) {
-			return "the port speaks TLS and the plan says plaintext",
-				"Add a tls block to the cluster, or give the address of the plaintext listener."
-		}
-		return fmt.Sprintf("the port is open but does not answer as a Kafka broker (%v)", rootCause(err)),
-			"Check that it is a Kafka listener without TLS, and whether it asks for SASL."
+	if e.TLS != nil {
+		return e.explainTLS(ctx, conn, address, err)
 	}
-	return e.explainTLS(ctx, conn, address, err)
+	if speaksTLS(ctx, conn, address) {
+		return "the port speaks TLS and the plan says plaintext",
+			"Add a tls block to the cluster, or give the address of the plaintext listener."
+	}
+	if probe(ctx, address) == nil {
+		return e.explainLogin(err)
+	}
+	return fmt.Sprintf("the port is open but does not answer as a Kafka broker (%v)", rootCause(err)),
+		"Check that it is a Kafka listener without TLS."
+}
+
+// explainLogin is for a broker that answers the first question and no other.
+func (e Endpoint) explainLogin(err error) (why, do string) {
+	if e.SASL == nil {
+		return fmt.Sprintf("the broker hangs up on a client that does not log in (%v)", rootCause(err)),
+			"Add a sasl block to the cluster, or give the address of a listener without login."
+	}
+	return fmt.Sprintf("the broker answers, but the login does not come to an end (%v)", rootCause(err)),
+		"Check that the listener asks for a login, and the mechanism in the sasl block."
 }
 
 func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string, err error) (why, do string) {
@@ -64,16 +77,20 @@ func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string,
 	if cfg.ServerName == "" {
 		cfg.ServerName, _, _ = net.SplitHostPort(address)
 	}
-	handshake := tls.Client(conn, cfg).HandshakeContext(ctx)
+	secure := tls.Client(conn, cfg)
+	handshake := secure.HandshakeContext(ctx)
+	if handshake == nil {
+		// A refused client certificate shows only when something is read (TLS 1.3).
+		if handshake = ask(ctx, secure); handshake == nil {
+			return e.explainLogin(err)
+		}
+	}
 	var record tls.RecordHeaderError
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	switch {
-	case handshake == nil:
-		return fmt.Sprintf("TLS works, but the broker does not go on (%v)", rootCause(err)),
-			"Check whether it asks for a client certificate (cert_file, key_file) or for SASL."
-	case errors.As(handshake, &record):
+	case errors.As(handshake, &record), !refused(handshake) && probe(ctx, address) == nil:
 		return "the port does not speak TLS and the plan has a tls block",
 			"Remove the tls block, or give the address of the TLS listener."
 	case errors.As(handshake, &unknown):
@@ -84,6 +101,12 @@ func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string,
 			"Use the name in the certificate, or set tls { server_name }."
 	case errors.As(handshake, &invalid):
 		return fmt.Sprintf("its certificate is not valid (%v)", invalid), "Renew the broker's certificate."
+	case refused(handshake) && len(cfg.Certificates) == 0:
+		return "the broker wants a client certificate and the plan has none",
+			"Set cert_file and key_file in the tls block."
+	case refused(handshake):
+		return fmt.Sprintf("the broker refuses the client certificate (%v)", rootCause(handshake)),
+			"Set cert_file and key_file to a certificate that the brokers trust."
 	default:
 		return fmt.Sprintf("the TLS handshake fails (%v)", rootCause(handshake)),
 			"Check that it is a TLS listener and whether it wants a client certificate."
