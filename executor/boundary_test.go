@@ -270,12 +270,12 @@ func TestWatchBearsSilentBrokers(t *testing.T) {
 
 // Taken out: the last question to the writers' checks (R28).
 func TestServiceThatComesBackIsNamed(t *testing.T) {
-	for _, name := range []string{"a", "c"} {
+	for name, kind := range map[string]graph.Kind{"a": graph.Boundary, "c": graph.Start} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				s := chain(t, plan.ProductionFirst)
-				s.worker("a").idle = true // its return shows in no log
-				if name == "c" {          // a reader: after its group's positions are final
+				s.locked(func() { s.worker("a").idle = true }) // its return shows in no log
+				if name == "c" {                               // a reader: after its group's positions are final
 					s.when(graph.GroupAddress("gc", "place"), func() {
 						s.locked(func() { s.worker("c").running[cluster.Source] = true })
 					})
@@ -283,8 +283,8 @@ func TestServiceThatComesBackIsNamed(t *testing.T) {
 					s.onceStopped(name, func() { s.enter(s.worker(name), cluster.Source) })
 				}
 				r := s.apply()
-				if err := as[*executor.RunningError](t, r.Err); err.Service != name || err.Side != cluster.Source {
-					t.Errorf("it names %+v", err)
+				if err := as[*executor.RunningError](t, r.Err); err.Service != name || err.Side != cluster.Source || r.Failed[0].Step.Kind != kind {
+					t.Errorf("%s names %+v", r.Failed[0].Step.Address, err)
 				}
 				if s.where(name) != "source" {
 					t.Errorf("%s runs on %q", name, s.where(name))

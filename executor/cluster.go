@@ -38,6 +38,12 @@ type Members interface {
 	RemoveMembers(ctx context.Context, group string, members []cluster.Member) error
 }
 
+// Transactions lists the open transactions that hold a group's offsets (R9). On
+// brokers that cannot tell, the error is cluster.ErrTransactionsUnknown.
+type Transactions interface {
+	OffsetTransactions(ctx context.Context, group string) ([]string, error)
+}
+
 // Cluster is one side of the migration.
 type Cluster interface {
 	Topics
@@ -45,6 +51,7 @@ type Cluster interface {
 	Logs
 	Positions
 	Members
+	Transactions
 }
 
 // Switch stops and starts one service. Stop and Start are idempotent; Check

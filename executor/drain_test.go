@@ -23,8 +23,8 @@ func TestDrainedBelowMarker(t *testing.T) {
 			p.log = append(p.log, entry{key: 2, seq: 9000, pid: 5, aborted: true}, entry{marker: true})
 		})
 		s.mustApply()
-		if pos, end := s.source.group("gd").commits[tp].Offset, int64(len(s.source.part(tp).log)); pos >= end {
-			t.Fatalf("the group stands at %d of %d: the test says nothing", pos, end)
+		if pos, _ := s.commit(cluster.Source, "gd", tp); pos.Offset >= int64(len(s.source.part(tp).log)) {
+			t.Fatalf("the group stands at %d: the test says nothing", pos.Offset)
 		}
 		s.settled()
 	})
@@ -49,7 +49,7 @@ func TestNotDrainedWithOneRecordLeft(t *testing.T) {
 		if s.where("d") != "source" {
 			t.Errorf("d runs on %q", s.where("d"))
 		}
-		if _, placed := s.target.group("gd").commits[cluster.TopicPartition{Topic: "t1"}]; placed {
+		if _, placed := s.commit(cluster.Target, "gd", cluster.TopicPartition{Topic: "t1"}); placed {
 			t.Error("offsets were placed for a group that has not drained")
 		}
 	})

@@ -87,6 +87,11 @@ func (e *Engine) Run(ctx context.Context) Result {
 		r.settle(ctx, &result)
 		return result
 	}
+	if err := r.foreign(ctx); err != nil {
+		result := Result{Total: len(e.Graph.Steps), Err: err}
+		r.settle(ctx, &result)
+		return result
+	}
 	r.decideRepeats()
 	watchCtx, stop := context.WithCancelCause(ctx)
 	watch, watched := r.watchStragglers(watchCtx)

@@ -107,11 +107,40 @@ func (e *MembersError) Error() string {
 type MovedError struct {
 	Group     string
 	Partition cluster.TopicPartition
+	Side      cluster.Side // the source unless set
 	From, To  int64
 }
 
 func (e *MovedError) Error() string {
+	if e.Side == cluster.Target {
+		return fmt.Sprintf("the offset of group %q on %s reads %d on the target right after %d was placed (R9). Somebody else commits for it there: find and stop that, then apply again", e.Group, e.Partition, e.To, e.From)
+	}
 	return fmt.Sprintf("the committed offset of group %q on %s moved from %d to %d on the source after its service was stopped (R9). Somebody still commits for it: find and stop that, then apply again", e.Group, e.Partition, e.From, e.To)
+}
+
+// OutsideError says that the place where a group has to begin on the target is
+// not in the log (R9).
+type OutsideError struct {
+	Group            string
+	Partition        cluster.TopicPartition
+	Offset           int64
+	LogStart, LogEnd int64
+}
+
+func (e *OutsideError) Error() string {
+	why := "the topic was deleted and made again there, or truncated"
+	if e.Offset < e.LogStart {
+		why = fmt.Sprintf("retention has deleted the offsets %d to %d before group %q could read them", e.Offset, e.LogStart-1, e.Group)
+	}
+	return fmt.Sprintf("group %q has to begin at offset %d of %s on the target, and the log there reaches from %d to %d: %s (R9, R16). What is missing has to be written again on the target; to go on without it, commit an offset for the group on the target by hand after the migration. kplan does not skip records by itself", e.Group, e.Offset, e.Partition, e.LogStart, e.LogEnd, why)
+}
+
+// ForeignError says that a service runs on the target although this state has
+// never started it there.
+type ForeignError struct{ Service string }
+
+func (e *ForeignError) Error() string {
+	return fmt.Sprintf("service %q runs on the target, and the state here has never started it there: the state of an earlier run is lost, in another directory, or under another migration's name. Going on would skip what it has written since. Restore the state, or stop the service there", e.Service)
 }
 
 // StrandedError says that a service runs nowhere and why kplan does not start
@@ -120,15 +149,17 @@ type StrandedError struct {
 	Service string
 	Reason  string
 	Written []string // what the target holds that the source does not
+	Command string   // by which a person says that it runs on the source again
 	Cause   error
 }
 
 func (e *StrandedError) Error() string {
-	msg := fmt.Sprintf("service %q is stopped: %s.", e.Service, e.Reason)
-	if len(e.Written) > 0 {
-		msg += fmt.Sprintf(" The target holds records that the source does not: %s.", strings.Join(e.Written, ", "))
+	msg := fmt.Sprintf("service %q was stopped and is not known to run anywhere: %s.", e.Service, e.Reason)
+	if len(e.Written) == 0 {
+		return msg + " Find out where it runs, mend what failed, and apply again"
 	}
-	return msg + " Two ways out: mend the start on the target and apply again; or, if those records may be left behind or are written again, start the service on the source by hand (its switch's start program with KPLAN_SIDE=source) and remove the migration's state directory, so that the next apply begins anew"
+	return msg + fmt.Sprintf(" The target holds records that the source does not: %s. Two ways out: mend the start on the target and apply again; or start the service on the source by hand (its start program with KPLAN_SIDE=source), say so with %s, and apply again: the records stay on the target and are read there when their readers move, out of order with what is written on the source meanwhile",
+		strings.Join(e.Written, ", "), e.Command)
 }
 
 func (e *StrandedError) Unwrap() error { return e.Cause }

@@ -175,6 +175,9 @@ func (r *run) movedMate(service string) string {
 // stop on.
 func (r *run) finishRestores(ctx context.Context) error {
 	for _, s := range r.Plan.Migration.Services {
+		if err := r.takenBack(s); err != nil {
+			return err
+		}
 		if r.status(restoreOf(s.Name)) != state.Running {
 			continue
 		}
@@ -195,6 +198,47 @@ func (r *run) finishRestores(ctx context.Context) error {
 		}
 		if err := r.markRestore(s, state.Done); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// takenBack does what a restore would have done, without starting anything, for
+// a service that a person has started on the source again.
+func (r *run) takenBack(service *plan.Service) error {
+	if r.status(restoreOf(service.Name)) != state.Failed {
+		return nil
+	}
+	said, err := r.answered(restoreOf(service.Name))
+	if err != nil || !said {
+		return err
+	}
+	if err := r.flipBack(service); err != nil {
+		return err
+	}
+	if err := r.reset(service, true); err != nil {
+		return err
+	}
+	return r.markRestore(service, state.Done)
+}
+
+// foreign refuses services that run on the target although this state has not
+// started them: without its holds, groups would be placed behind what they have
+// written.
+func (r *run) foreign(ctx context.Context) error {
+	for _, s := range r.Plan.Migration.Services {
+		r.mu.Lock()
+		attempts := r.state.Steps[startOf(s.Name)].Attempt
+		r.mu.Unlock()
+		if s.Switch.Exec == nil || attempts > 0 || r.Graph.Step(startOf(s.Name)) == nil {
+			continue
+		}
+		sides, err := r.sides(ctx, s.Name, startOf(s.Name))
+		if err != nil {
+			return err
+		}
+		if slices.Contains(sides, cluster.Target) {
+			return &ForeignError{Service: s.Name}
 		}
 	}
 	return nil
@@ -223,7 +267,7 @@ func (r *run) nothingWritten(ctx context.Context, service *plan.Service) error {
 		}
 		if len(written) > 0 {
 			sort.Strings(written)
-			return &StrandedError{Service: service.Name, Reason: "it cannot go back to the source without a reverse mirror", Written: written}
+			return &StrandedError{Service: service.Name, Reason: "it cannot go back to the source without a reverse mirror", Written: written, Command: r.hint(restoreOf(service.Name))}
 		}
 	}
 	return nil
@@ -264,7 +308,7 @@ func (r *run) reset(service *plan.Service, stopped bool) error {
 		if !affected[s.Address] || r.status(s.Address) == state.Pending {
 			continue
 		}
-		if err := r.mark(s, state.Reset, nil, nil); err != nil {
+		if err := errors.Join(r.unanswered(s.Address), r.mark(s, state.Reset, nil, nil)); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (ma
 		now := r.Clock.Now()
 		if last == nil || now.Sub(began) <= quiet+settleGrace {
 			for tp, e := range ends {
-				graced[tp] = e.LogEnd
+				graced[tp] = max(e.LogEnd, e.LastStable) // asked one after the other: a record may come between
 			}
 		}
 		if last == nil || grown(last, ends) {
@@ -133,11 +133,10 @@ func firstUnsettled(ends map[cluster.TopicPartition]cluster.LogEnds) (cluster.To
 // write behind the boundary (R28).
 func (r *run) gone(ctx context.Context, services []string, step string) error {
 	for _, name := range services {
-		sw, ok := r.Switches[name]
-		if !ok {
+		if _, ok := r.Switches[name]; !ok {
 			continue // manual: the quiet log is the proof
 		}
-		sides, err := sw.Check(ctx, step)
+		sides, err := r.sides(ctx, name, step)
 		if ctx.Err() != nil {
 			return context.Cause(ctx) // the program was ended because of that: not its failure
 		}

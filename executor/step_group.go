@@ -2,7 +2,9 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"kplan/executor/state"
@@ -26,7 +28,10 @@ func vacate(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	topics, err := r.allPartitions(ctx, append(append([]string{}, s.Topics...), s.Inner...))
+	if err := r.undecided(ctx, s); err != nil {
+		return nil, "", err
+	}
+	topics, err := r.allPartitions(ctx, s.AllTopics())
 	if err != nil {
 		return nil, "", err
 	}
@@ -60,6 +65,32 @@ func vacate(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		text += fmt.Sprintf("; %s that had not said goodbye removed", plural(removed, "member"))
 	}
 	return vacateFacts{Final: final}, text, nil
+}
+
+// undecided waits until no open transaction holds the group's offsets: one that
+// has only announced them does not show in the committed position and may still
+// move it (R9). A producer that died leaves one until its timeout.
+func (r *run) undecided(ctx context.Context, s *graph.Step) error {
+	limit := r.Plan.Migration.Scheme.DrainTimeout
+	for began := r.Clock.Now(); ; {
+		open, err := r.Source.OffsetTransactions(ctx, s.Group)
+		if errors.Is(err, cluster.ErrTransactionsUnknown) {
+			r.emit(Noted{Text: fmt.Sprintf("whether a transaction still holds offsets of group %s cannot be asked: %v", s.Group, err)})
+			return nil
+		}
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		text := "transactions that hold its offsets are open: " + strings.Join(open, ", ")
+		if r.Clock.Now().Sub(began) > limit {
+			return &TimeoutError{What: fmt.Sprintf("the end of the transactions of group %q", s.Group), Limit: limit, Left: text,
+				Do: "End or abort them (kafka-transactions.sh), then apply again"}
+		}
+		r.progress(s, StepProgress{Text: text})
+		if err := r.tick(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // empty waits until the group has no members on the source.
@@ -112,15 +143,9 @@ func place(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	facts := placeFacts{Placed: map[cluster.TopicPartition]cluster.Commit{}}
-	for _, t := range append(append([]string{}, s.Topics...), s.Inner...) {
-		var held holdFacts
-		if err := r.decode(graph.TopicAddress(t, "hold"), &held); err != nil {
-			return nil, "", err
-		}
-		for tp, base := range held.Base {
-			facts.Placed[tp] = cluster.Commit{Offset: base, Metadata: final[tp].Metadata}
-		}
+	facts := placeFacts{}
+	if facts.Placed, err = r.wanted(ctx, s, final); err != nil {
+		return nil, "", err
 	}
 	group, err := r.Target.Group(ctx, s.Group)
 	if err != nil {
@@ -153,10 +178,71 @@ func place(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	}
 	for tp, want := range facts.Placed {
 		if got, ok := now[tp]; !ok || got.Offset != want.Offset {
-			return nil, "", &MovedError{Group: s.Group, Partition: tp, From: want.Offset, To: got.Offset}
+			return nil, "", &MovedError{Group: s.Group, Partition: tp, Side: cluster.Target, From: want.Offset, To: got.Offset}
 		}
 	}
 	return facts, fmt.Sprintf("offsets of %s placed on %s", s.Group, plural(len(facts.Placed), "partition")), nil
+}
+
+// wanted is where the group has to begin on the target: where the services'
+// records begin. A partition that the topic has got since the hold is read from
+// its start. An offset outside the log would make the consumer fall back to
+// auto.offset.reset, so it is refused.
+func (r *run) wanted(ctx context.Context, s *graph.Step, final map[cluster.TopicPartition]cluster.Commit) (map[cluster.TopicPartition]cluster.Commit, error) {
+	base := offsets{}
+	for _, t := range s.AllTopics() {
+		var held holdFacts
+		if err := r.decode(graph.TopicAddress(t, "hold"), &held); err != nil {
+			return nil, err
+		}
+		for tp, at := range held.Base {
+			base[tp] = at
+		}
+	}
+	ends, err := r.Target.LogEnds(ctx, s.AllTopics())
+	if err != nil {
+		return nil, err
+	}
+	placed := map[cluster.TopicPartition]cluster.Commit{}
+	for tp, e := range ends {
+		at, held := base[tp]
+		if !held {
+			at = e.LogStart
+		}
+		if at < e.LogStart || at > e.LogEnd {
+			return nil, &OutsideError{Group: s.Group, Partition: tp, Offset: at, LogStart: e.LogStart, LogEnd: e.LogEnd}
+		}
+		placed[tp] = cluster.Commit{Offset: at, Metadata: final[tp].Metadata}
+	}
+	return placed, nil
+}
+
+// stillPlaced places the group's offsets again where the cluster has forgotten
+// them before the first start: a start that waits for a person may wait longer
+// than offsets.retention.minutes (R9).
+func (r *run) stillPlaced(ctx context.Context, group string) error {
+	if r.LeaveOut == Placement {
+		return nil
+	}
+	var facts placeFacts
+	if err := r.decode(graph.GroupAddress(group, "place"), &facts); err != nil {
+		return err
+	}
+	now, err := r.Target.StableCommits(ctx, group, partitionsOf(facts.Placed))
+	if err != nil {
+		return err
+	}
+	forgotten := map[cluster.TopicPartition]cluster.Commit{}
+	for tp, want := range facts.Placed {
+		if _, ok := now[tp]; !ok {
+			forgotten[tp] = want
+		}
+	}
+	if len(forgotten) == 0 {
+		return nil
+	}
+	r.emit(Noted{Text: fmt.Sprintf("the target has forgotten %s of group %s; they are placed again", plural(len(forgotten), "offset"), group)})
+	return r.Target.Commit(context.WithoutCancel(ctx), group, forgotten)
 }
 
 // wasStarted reports whether any of the services was ever started on the
@@ -186,7 +272,7 @@ func keepAhead(placed, before map[cluster.TopicPartition]cluster.Commit) {
 // finalPositions reads where the group stands on the source and, where it has
 // stopped there, proves that everything before the boundary has been read.
 func (r *run) finalPositions(ctx context.Context, s *graph.Step) (map[cluster.TopicPartition]cluster.Commit, error) {
-	topics := append(append([]string{}, s.Topics...), s.Inner...)
+	topics := s.AllTopics()
 	if r.status(graph.GroupAddress(s.Group, "vacate")) != state.Done {
 		parts, err := r.allPartitions(ctx, topics) // production_later: it reads on
 		if err != nil {

@@ -88,7 +88,7 @@ func (r *run) await(ctx context.Context, service *plan.Service, step, what strin
 	limit := service.Switch.Exec.Timeout
 	deadline := r.Clock.Now().Add(limit)
 	for {
-		sides, err := r.Switches[service.Name].Check(ctx, step)
+		sides, err := r.sides(ctx, service.Name, step)
 		if err != nil {
 			return err
 		}
@@ -103,6 +103,23 @@ func (r *run) await(ctx context.Context, service *plan.Service, step, what strin
 			return err
 		}
 	}
+}
+
+// checkTries is how often a check is asked before its failure counts: a failing
+// check says nothing about the service, and its programs ask other systems.
+const checkTries = 3
+
+// sides asks the service's check where it runs.
+func (r *run) sides(ctx context.Context, service, step string) (sides []cluster.Side, err error) {
+	for range checkTries {
+		if sides, err = r.Switches[service].Check(ctx, step); err == nil {
+			return sides, nil
+		}
+		if err := r.tick(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return nil, err
 }
 
 // startService starts a service on the target, after a last look at what must
@@ -122,6 +139,13 @@ func startService(ctx context.Context, r *run, s *graph.Step) (any, string, erro
 		}
 		if err := r.flipTopics(service, cluster.Target); err != nil {
 			return nil, "", err
+		}
+	}
+	if r.attempt(s.Address) == 1 {
+		for _, g := range service.Groups {
+			if err := r.stillPlaced(ctx, g.Name); err != nil {
+				return nil, "", err
+			}
 		}
 	}
 	if s.Manual {
@@ -164,7 +188,7 @@ func (r *run) unmoved(ctx context.Context, group string) error {
 		return err
 	}
 	s := r.Graph.Step(address)
-	parts, err := r.allPartitions(ctx, append(append([]string{}, s.Topics...), s.Inner...))
+	parts, err := r.allPartitions(ctx, s.AllTopics())
 	if err != nil {
 		return err
 	}
@@ -172,7 +196,7 @@ func (r *run) unmoved(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	for _, tp := range sortedKeys(parts) {
+	for _, tp := range inOrder(parts) {
 		was, had := facts.Final[tp]
 		is, has := now[tp]
 		if had != has || was.Offset != is.Offset {
@@ -182,8 +206,8 @@ func (r *run) unmoved(ctx context.Context, group string) error {
 	return nil
 }
 
-// sortedKeys returns the partitions in a fixed order.
-func sortedKeys(parts map[string][]int32) []cluster.TopicPartition {
+// inOrder returns the partitions in a fixed order.
+func inOrder(parts map[string][]int32) []cluster.TopicPartition {
 	var all []cluster.TopicPartition
 	for topic, ps := range parts {
 		for _, p := range ps {
@@ -210,6 +234,10 @@ func (r *run) person(ctx context.Context, s *graph.Step, text string, limit time
 			return &errParked{event: event}
 		}
 		if !told {
+			// Only what is parked can be answered.
+			if err := r.mark(s, state.Parked, nil, nil); err != nil {
+				return err
+			}
 			r.emit(event)
 			told = true
 		}
@@ -230,23 +258,49 @@ func (r *run) hint(address string) string {
 	return r.DoneHint(address)
 }
 
-// answered takes an answer for the step out of the inbox, through the journal.
+// answered takes the answers for the step out of the inbox, through the
+// journal. Said twice is said once: none may be left to answer a later question.
 func (r *run) answered(address string) (bool, error) {
 	letters, err := r.Inbox.Letters()
 	if err != nil {
 		return false, err
 	}
+	found := false
 	for _, l := range letters {
 		if l.Verb != "done" || l.Address != address {
 			continue
 		}
+		found = true
 		answer := l.Answer
 		if err := r.record(state.Record{Answer: &answer}); err != nil {
 			return false, err
 		}
-		return true, errors.Join(l.Remove())
+		if err := l.Remove(); err != nil {
+			return false, err
+		}
 	}
-	return false, nil
+	return found, nil
+}
+
+// unanswered throws answers for a step away that was undone before anybody took
+// them.
+func (r *run) unanswered(address string) error {
+	letters, err := r.Inbox.Letters()
+	if err != nil {
+		return err
+	}
+	for _, l := range letters {
+		if l.Address == address {
+			err = errors.Join(err, l.Remove())
+		}
+	}
+	return err
+}
+
+func (r *run) attempt(address string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Steps[address].Attempt
 }
 
 func instruction(i plan.Instruction, side cluster.Side) string {

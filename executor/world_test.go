@@ -21,7 +21,8 @@ type world struct {
 	reset    string                     // auto.offset.reset of consumers: latest unless set
 	seqs     map[string]int             // "topic/key" → last sequence number written
 	handled  map[string][]handledRec    // "group/topic" → what the group handled, in order
-	onCall   func(op, arg string)       // called before each effect, without the lock
+	onCall   func(op, arg string)       // called before each request and program, one at a time
+	calling  chan struct{}              // a lock in which a test may sleep: a mutex would stop the bubble's time
 	evicted  map[string][]string        // group → instance ids that RemoveMembers was given
 	altered  []string                   // AlterConfigs calls: topic key=value
 	failing  func(op, arg string) error // injected failures
@@ -34,9 +35,24 @@ type handledRec struct {
 
 func newWorld() *world {
 	return &world{
-		source: newLogs(), target: newLogs(), reset: "latest",
+		source: newLogs(), target: newLogs(), reset: "latest", calling: make(chan struct{}, 1),
 		seqs: map[string]int{}, handled: map[string][]handledRec{}, evicted: map[string][]string{},
 	}
+}
+
+func (w *world) called(op, arg string) {
+	w.calling <- struct{}{}
+	defer func() { <-w.calling }()
+	if w.onCall != nil {
+		w.onCall(op, arg)
+	}
+}
+
+// hook sets onCall while an engine runs.
+func (w *world) hook(f func(op, arg string)) {
+	w.calling <- struct{}{}
+	defer func() { <-w.calling }()
+	w.onCall = f
 }
 
 func (w *world) on(side cluster.Side) *logs {
@@ -128,9 +144,7 @@ func (v *view) call(ctx context.Context, op, arg string, effect bool) (func(), e
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if v.w.onCall != nil {
-		v.w.onCall(op, arg)
-	}
+	v.w.called(op, arg)
 	if v.dead != nil {
 		if err := v.dead(effect); err != nil {
 			return nil, err

@@ -205,6 +205,12 @@ func (s *stage) where(name string) string {
 	return strings.Join(sides, " ")
 }
 
+// commit is where a group stands on a side.
+func (s *stage) commit(side cluster.Side, group string, tp cluster.TopicPartition) (c cluster.Commit, ok bool) {
+	s.locked(func() { c, ok = s.on(side).group(group).commits[tp] })
+	return c, ok
+}
+
 // memory is a journal.
 type memory struct {
 	mu      sync.Mutex

@@ -26,6 +26,7 @@ type worker struct {
 	static  bool                       // leaves without LeaveGroup
 	broken  map[cluster.Side]bool      // start fails there
 	late    bool                       // ... after the instance came up
+	slow    time.Duration              // how long its start takes
 	deaf    map[cluster.Side]bool      // stop fails there
 	idle    bool                       // produces nothing
 	silent  bool                       // neither reads nor commits
@@ -228,9 +229,7 @@ type programs struct {
 }
 
 func (p *programs) begin(op string, effect bool) error {
-	if p.onCall != nil {
-		p.onCall(op, p.s.spec.Name)
-	}
+	p.called(op, p.s.spec.Name)
 	if p.dead != nil {
 		return p.dead(effect)
 	}
@@ -261,6 +260,7 @@ func (p *programs) Start(_ context.Context, side cluster.Side, _ string) error {
 	if err := p.begin("start on "+side.String(), true); err != nil {
 		return err
 	}
+	time.Sleep(p.s.slow)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.s.broken[side] {

@@ -25,6 +25,10 @@ import (
 	"kplan/plan/diff"
 )
 
+// brokerPatience is for how long a run asks again when connections break: long
+// enough for a broker's restart, short enough for a person to hear of an outage.
+const brokerPatience = 90 * time.Second
+
 type applyFlags struct {
 	yes      bool
 	sabotage string
@@ -286,8 +290,9 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	}
 	s.reopen(r)
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
+	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
 	engine := &executor.Engine{
-		Plan: p, Graph: r.graph, Source: c.source, Target: c.target, Switches: a.switches(p, s.dir),
+		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, s.dir),
 		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
 		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: briefly(printer.Event), Waits: a.interactive(),
 		DoneHint: a.doneHint, LeaveOut: leaveOut,

@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 
+	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/plan"
 	"kplan/plan/graph"
@@ -35,7 +36,7 @@ func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
 		return fmt.Errorf("the migration has begun with scheme %q and the plan now says %q: the steps that are done do not fit. Finish it with the first one", st.Scheme, scheme)
 	}
 	if len(lost) == 0 {
-		return nil
+		return grown(st, g)
 	}
 	sort.Strings(lost)
 	return fmt.Errorf("the plan no longer has steps that have begun: %s. A service, topic or group was renamed or removed after it began to move, and what was stopped would stay stopped. Put it back into the plan and finish the migration first", strings.Join(lost, ", "))
@@ -44,3 +45,26 @@ func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
 // isRestore reports whether the address is that of a restore, which is no step
 // of a graph.
 func isRestore(address string) bool { return strings.HasSuffix(address, ".restore") }
+
+// grown refuses topics that a group has got after its offsets were placed: on
+// those it would have none.
+func grown(st state.State, g *graph.Graph) error {
+	for _, s := range g.Steps {
+		if s.Kind != graph.Place {
+			continue
+		}
+		topics, placed, err := executor.PlacedTopics(st, s.Group)
+		if err != nil {
+			return err
+		}
+		if !placed {
+			continue
+		}
+		for _, t := range s.AllTopics() {
+			if !topics[t] {
+				return fmt.Errorf("group %q has got topic %q after its offsets were placed on the target: on that topic it would have none. Take the topic out of consumes again and finish the migration first", s.Group, t)
+			}
+		}
+	}
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -70,8 +71,8 @@ type scenarioOptions struct {
 	name           string
 	source, target end
 	rate           int
+	pace           int    // of the processor; 0: no bound
 	quiet          string // "": 1s
-	lifetime       time.Duration
 }
 
 func newScenario(t *testing.T, o scenarioOptions) *scenario {
@@ -80,7 +81,7 @@ func newScenario(t *testing.T, o scenarioOptions) *scenario {
 		o.quiet = "1s"
 	}
 	stage, err := demo.Set(demo.Options{
-		Dir: t.TempDir(), Example: o.example, Name: o.name, Executable: built().plain, Rate: o.rate, Partitions: 3,
+		Dir: t.TempDir(), Example: o.example, Name: o.name, Executable: built().plain, Rate: o.rate, Pace: o.pace, Partitions: 3,
 		Source: o.source.conn, Target: o.target.conn,
 		Plan: func(text string) string {
 			text = strings.Replace(text, "bootstrap = var.old\n", "bootstrap = var.old\n"+o.source.hcl, 1)
@@ -176,7 +177,7 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, built().kplan, args...)
 	cmd.Dir = s.stage.PlanDir
-	cmd.Env = append(append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "GORACE=halt_on_error=1"), env...)
+	cmd.Env = append(s.environ(), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
@@ -194,6 +195,40 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 		s.t.Errorf("kplan %s has a data race:\n%s", args[0], out.String())
 	}
 	return outcome{code: cmd.ProcessState.ExitCode(), output: out.String()}
+}
+
+func (s *scenario) environ() []string {
+	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
+}
+
+// syncBuffer takes a running program's output.
+type syncBuffer struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+// await waits until the output has the text.
+func (b *syncBuffer) await(t *testing.T, text string) {
+	t.Helper()
+	deadline := time.Now().Add(time.Minute)
+	for !strings.Contains(b.String(), text) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q never came:\n%s", text, b.String())
+		}
+		time.Sleep(20 * time.Millisecond) // polled: the other end is a process
+	}
 }
 
 func (s *scenario) must(code int, args ...string) outcome {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -120,7 +121,7 @@ func (x *Exec) run(ctx context.Context, action string, side cluster.Side, step s
 	}
 	cmd := exec.Command(x.program(argv[0]), argv[1:]...)
 	cmd.Dir = x.Dir
-	cmd.Env = append(append([]string{}, x.Environ...), x.environ(action, side, step)...)
+	cmd.Env = append(slices.DeleteFunc(slices.Clone(x.Environ), contractual), x.environ(action, side, step)...)
 	cmd.Stdout, cmd.Stderr = out, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its own group: an interrupt on the terminal is kplan's, not its
 	failed := &ProgramError{Service: x.Service, Action: action, Argv: argv, Log: logPath}
@@ -181,6 +182,18 @@ func (x *Exec) program(name string) string {
 		}
 	}
 	return name
+}
+
+// contractual reports whether a variable is one of the contract's: what kplan
+// inherited under such a name (a switch's program may call kplan) is not for
+// the program.
+func contractual(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	switch name {
+	case "KPLAN_ACTION", "KPLAN_SIDE", "KPLAN_CLUSTER", "KPLAN_BOOTSTRAP", "KPLAN_MIGRATION", "KPLAN_SERVICE", "KPLAN_STEP":
+		return true
+	}
+	return false
 }
 
 func (x *Exec) environ(action string, side cluster.Side, step string) []string {

@@ -27,6 +27,8 @@ type Client struct {
 	client sarama.Client
 	admin  sarama.TransactionClusterAdmin
 	id     string
+
+	patience time.Duration // with broken connections; see Patient
 }
 
 // WrongClusterError says that the brokers belong to another cluster than the
@@ -62,7 +64,7 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 	if c.admin, ok = admin.(sarama.TransactionClusterAdmin); !ok {
 		return nil, errors.Join(fmt.Errorf("opening %s: this is a bug in kplan: the client library lists no transactions", ep.Name()), client.Close())
 	}
-	meta, err := c.metadata(nil, nil)
+	meta, err := c.metadata(nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the metadata of %s: %w", ep.Name(), err), c.Close())
 	}
@@ -127,7 +129,7 @@ type Reached struct {
 // listener, all at once, and asks each one for its API versions. The error is
 // that of asking for the list.
 func (c *Client) Reach(ctx context.Context) ([]Reached, error) {
-	meta, err := c.metadata(nil, []string{})
+	meta, err := c.metadata([]string{})
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
 	}
@@ -166,9 +168,15 @@ func brokerOf(b *sarama.Broker) cluster.Broker {
 }
 
 // metadata asks one broker, not the client's cache. A nil list of topics asks
-// for all of them, an empty one for none. avoid names brokers that have been
-// asked before; another one is asked where there is one.
-func (c *Client) metadata(avoid map[int32]bool, topics []string) (*sarama.MetadataResponse, error) {
+// for all of them, an empty one for none.
+func (c *Client) metadata(topics []string) (*sarama.MetadataResponse, error) {
+	resp, _, err := c.metadataFrom(nil, topics)
+	return resp, err
+}
+
+// metadataFrom asks another broker than those to avoid, where there is one, and
+// returns which one answered.
+func (c *Client) metadataFrom(avoid map[int32]bool, topics []string) (*sarama.MetadataResponse, int32, error) {
 	brokers := c.client.Brokers()
 	sort.Slice(brokers, func(i, j int) bool { return !avoid[brokers[i].ID()] && avoid[brokers[j].ID()] })
 	if len(brokers) == 0 {
@@ -188,14 +196,14 @@ func (c *Client) metadata(avoid map[int32]bool, topics []string) (*sarama.Metada
 		req.AllowAutoTopicCreation = false
 		resp, err := b.GetMetadata(req)
 		if err == nil {
-			return resp, nil
+			return resp, b.ID(), nil
 		}
 		errs = append(errs, fmt.Errorf("broker %d at %s: %w", b.ID(), b.Addr(), err))
 	}
 	if len(errs) == 0 {
-		return nil, errors.New("no broker is known")
+		return nil, 0, errors.New("no broker is known")
 	}
-	return nil, errors.Join(errs...)
+	return nil, 0, errors.Join(errs...)
 }
 
 // broker returns an open connection to the broker.

@@ -15,28 +15,21 @@ import (
 // with require_stable, KIP-447; brokers before 2.5 refuse it). Partitions
 // without a commit are absent.
 func (c *Client) StableCommits(ctx context.Context, group string, partitions map[string][]int32) (map[cluster.TopicPartition]cluster.Commit, error) {
-	var lastErr error
-	for range offsetTries {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+	var got map[cluster.TopicPartition]cluster.Commit
+	err := c.retry(ctx, func() error {
 		coordinator, err := c.client.Coordinator(group)
 		if err == nil {
-			var got map[cluster.TopicPartition]cluster.Commit
-			if got, err = commits(coordinator, c.conf.Version, group, partitions, true); err == nil {
-				return got, nil
-			}
+			got, err = commits(coordinator, c.conf.Version, group, partitions, true)
 		}
-		lastErr = err
-		if !retriable(err) {
-			break
+		if err != nil {
+			_ = c.client.RefreshCoordinator(group) // the next try says if that fails
 		}
-		_ = c.client.RefreshCoordinator(group) // the next try says if that fails
-		if err := pause(ctx, offsetBackoff); err != nil {
-			return nil, err
-		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the committed offsets of group %q in %s: %w", group, c.ep.Name(), err)
 	}
-	return nil, fmt.Errorf("reading the committed offsets of group %q in %s: %w", group, c.ep.Name(), lastErr)
+	return got, nil
 }
 
 func commits(b *sarama.Broker, v sarama.KafkaVersion, group string, partitions map[string][]int32, stable bool) (map[cluster.TopicPartition]cluster.Commit, error) {
@@ -92,7 +85,11 @@ func (c *Client) Commit(ctx context.Context, group string, positions map[cluster
 		}
 		offsets[tp.Topic][tp.Partition] = sarama.OffsetAndMetadata{Offset: commit.Offset, Metadata: commit.Metadata, LeaderEpoch: -1}
 	}
-	resp, err := c.admin.AlterConsumerGroupOffsets(group, offsets, nil)
+	var resp *sarama.OffsetCommitResponse
+	err := c.retry(ctx, func() (err error) { // the same positions again do no harm
+		resp, err = c.admin.AlterConsumerGroupOffsets(group, offsets, nil)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("placing offsets of group %q in %s: %w", group, c.ep.Name(), err)
 	}
@@ -118,10 +115,6 @@ func (c *Client) RemoveMembers(ctx context.Context, group string, members []clus
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	coordinator, err := c.client.Coordinator(group)
-	if err != nil {
-		return fmt.Errorf("finding the coordinator of group %q in %s: %w", group, c.ep.Name(), err)
-	}
 	req := &sarama.LeaveGroupRequest{Version: 3, GroupId: group}
 	for _, m := range members {
 		id := sarama.MemberIdentity{MemberId: m.ID}
@@ -130,12 +123,25 @@ func (c *Client) RemoveMembers(ctx context.Context, group string, members []clus
 		}
 		req.Members = append(req.Members, id)
 	}
-	resp, err := coordinator.LeaveGroup(req)
+	var resp *sarama.LeaveGroupResponse
+	err := c.retry(ctx, func() error { // who is gone already is no error
+		coordinator, err := c.client.Coordinator(group)
+		if err == nil {
+			resp, err = coordinator.LeaveGroup(req)
+		}
+		if err == nil && !errors.Is(resp.Err, sarama.ErrNoError) {
+			err = resp.Err
+		}
+		if err != nil {
+			_ = c.client.RefreshCoordinator(group) // the next try says if that fails
+		}
+		return err
+	})
+	if errors.Is(err, sarama.ErrGroupIDNotFound) || errors.Is(err, sarama.ErrUnknownMemberId) {
+		return nil // gone with the group
+	}
 	if err != nil {
 		return fmt.Errorf("removing members of group %q in %s: %w", group, c.ep.Name(), err)
-	}
-	if !errors.Is(resp.Err, sarama.ErrNoError) {
-		return fmt.Errorf("removing members of group %q in %s: %w", group, c.ep.Name(), resp.Err)
 	}
 	for _, m := range resp.Members {
 		if !errors.Is(m.Err, sarama.ErrNoError) && !errors.Is(m.Err, sarama.ErrUnknownMemberId) {

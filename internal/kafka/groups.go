@@ -26,7 +26,7 @@ type listed struct {
 // coordinates. One broker that does not answer makes the list incomplete, and
 // that is an error.
 func (c *Client) listGroups(ctx context.Context) (map[string]listed, error) {
-	meta, err := c.metadata(nil, []string{})
+	meta, err := c.metadata([]string{})
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
 	}
@@ -61,7 +61,7 @@ func (c *Client) listGroups(ctx context.Context) (map[string]listed, error) {
 }
 
 // groupsReading returns every group that has a commit, an assignment or a
-// subscription on a selected topic.
+// subscription on a selected topic, and every share group.
 func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool) (map[string]cluster.Group, error) {
 	all, err := c.listGroups(ctx)
 	if err != nil {
@@ -77,13 +77,14 @@ func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool
 			if err != nil {
 				return err
 			}
+			reads := l.kind == cluster.GroupShare // nobody can tell what it reads
 			for topic := range group.Topics() {
-				if want(topic) {
-					mu.Lock()
-					groups[id] = group
-					mu.Unlock()
-					break
-				}
+				reads = reads || want(topic)
+			}
+			if reads {
+				mu.Lock()
+				groups[id] = group
+				mu.Unlock()
 			}
 			return nil
 		})
@@ -97,7 +98,11 @@ func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool
 // Group describes one group with its commits. A group that does not exist is
 // an empty one in state Dead, as Kafka says it.
 func (c *Client) Group(ctx context.Context, id string) (cluster.Group, error) {
-	all, err := c.listGroups(ctx)
+	var all map[string]listed
+	err := c.retry(ctx, func() (err error) {
+		all, err = c.listGroups(ctx)
+		return err
+	})
 	if err != nil {
 		return cluster.Group{}, err
 	}
@@ -109,25 +114,17 @@ func (c *Client) Group(ctx context.Context, id string) (cluster.Group, error) {
 }
 
 func (c *Client) describe(ctx context.Context, id string, kind cluster.GroupType) (cluster.Group, error) {
-	var lastErr error
-	for range offsetTries {
-		if ctx.Err() != nil {
-			return cluster.Group{}, context.Cause(ctx)
+	var group cluster.Group
+	err := c.retry(ctx, func() (err error) {
+		if group, err = c.describeOnce(id, kind); err != nil {
+			_ = c.client.RefreshCoordinator(id) // the next try says if that fails
 		}
-		group, err := c.describeOnce(id, kind)
-		if err == nil {
-			return group, nil
-		}
-		lastErr = err
-		if !retriable(err) {
-			break
-		}
-		_ = c.client.RefreshCoordinator(id) // the next try says if that fails
-		if err := pause(ctx, offsetBackoff); err != nil {
-			return cluster.Group{}, err
-		}
+		return err
+	})
+	if err != nil {
+		return cluster.Group{}, fmt.Errorf("describing group %q of %s: %w", id, c.ep.Name(), err)
 	}
-	return cluster.Group{}, fmt.Errorf("describing group %q of %s: %w", id, c.ep.Name(), lastErr)
+	return group, nil
 }
 
 func (c *Client) describeOnce(id string, kind cluster.GroupType) (cluster.Group, error) {
@@ -141,10 +138,10 @@ func (c *Client) describeOnce(id string, kind cluster.GroupType) (cluster.Group,
 		err = describeConsumer(coordinator, &group)
 	case cluster.GroupClassic:
 		err = describeClassic(coordinator, &group)
+	case cluster.GroupStreams:
+		// Its members have a request of their own; what it reads is in its commits.
 	default:
-		// Share and Streams groups have requests of their own; that they read is
-		// seen by name and type only.
-		return group, nil
+		return group, nil // a share group commits nothing: its name and type are all there is
 	}
 	if err != nil {
 		return group, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sort"
 	"sync"
-	"time"
 
 	"github.com/IBM/sarama"
 
@@ -18,9 +17,6 @@ const (
 	latest   = -1
 
 	debugReplica = -2 // answered with the log end instead of the high watermark
-
-	offsetTries   = 20
-	offsetBackoff = 250 * time.Millisecond
 )
 
 // UnsettledError says that the log ends of a partition could not be read by R5.
@@ -38,8 +34,8 @@ func (e *UnsettledError) Unwrap() error { return e.Err }
 
 // LogEnds reads where the logs of the topics begin and end, each partition
 // from its leader, and accepts the answer only when another broker names the
-// same leader and leader epoch afterwards (R5). It asks again, for five
-// seconds at most, while leaders move.
+// same leader and leader epoch afterwards (R5). It asks again while leaders
+// move.
 //
 // sarama cannot put the leader epoch into ListOffsets, so a leader that was
 // frozen and has not noticed its successor is caught by the second look at the
@@ -48,49 +44,18 @@ func (c *Client) LogEnds(ctx context.Context, topics []string) (map[cluster.Topi
 	if len(topics) == 0 {
 		return map[cluster.TopicPartition]cluster.LogEnds{}, nil
 	}
-	var lastErr error
-	for range offsetTries {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		ends, err := c.logEndsOnce(topics)
-		if err == nil {
-			return ends, nil
-		}
-		lastErr = err
-		if !retriable(err) {
-			break
-		}
-		if err := pause(ctx, offsetBackoff); err != nil {
-			return nil, err
-		}
-	}
-	return nil, lastErr
+	var ends map[cluster.TopicPartition]cluster.LogEnds
+	err := c.retry(ctx, func() (err error) {
+		ends, err = c.logEndsOnce(topics)
+		return err
+	})
+	return ends, err
 }
 
 var errLeaderMoved = errors.New("the leader changed while it was asked")
 
-func retriable(err error) bool {
-	var kerr sarama.KError
-	if errors.Is(err, errLeaderMoved) {
-		return true
-	}
-	if !errors.As(err, &kerr) {
-		return false
-	}
-	switch kerr {
-	case sarama.ErrNotLeaderForPartition, sarama.ErrLeaderNotAvailable, sarama.ErrFencedLeaderEpoch,
-		sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrReplicaNotAvailable,
-		sarama.ErrOffsetsLoadInProgress, sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable,
-		sarama.ErrUnstableOffsetCommit, sarama.ErrRebalanceInProgress, sarama.ErrRequestTimedOut,
-		sarama.ErrUnknownTopicOrPartition: // just created: not every broker has heard of it
-		return true
-	}
-	return false
-}
-
 func (c *Client) logEndsOnce(topics []string) (map[cluster.TopicPartition]cluster.LogEnds, error) {
-	before, err := c.leaders(nil, topics)
+	before, first, err := c.leaders(nil, topics)
 	if err != nil {
 		return nil, err
 	}
@@ -104,9 +69,9 @@ func (c *Client) logEndsOnce(topics []string) (map[cluster.TopicPartition]cluste
 		errs []error
 		ends = map[cluster.TopicPartition]cluster.LogEnds{}
 	)
-	asked := map[int32]bool{}
+	asked := map[int32]bool{first: true}
 	for leader, tps := range byLeader {
-		asked[leader] = len(byLeader) == 1
+		asked[leader] = asked[leader] || len(byLeader) == 1
 		wg.Go(func() {
 			got, err := c.endsOfLeader(leader, tps)
 			mu.Lock()
@@ -123,7 +88,7 @@ func (c *Client) logEndsOnce(topics []string) (map[cluster.TopicPartition]cluste
 	if len(errs) > 0 {
 		return nil, errs[0]
 	}
-	after, err := c.leaders(asked, topics)
+	after, _, err := c.leaders(asked, topics)
 	if err != nil {
 		return nil, err
 	}
@@ -140,25 +105,26 @@ type leader struct {
 	epoch int32
 }
 
-func (c *Client) leaders(avoid map[int32]bool, topics []string) (map[cluster.TopicPartition]leader, error) {
-	meta, err := c.metadata(avoid, topics)
+// leaders asks for the leaders of all partitions and returns who told.
+func (c *Client) leaders(avoid map[int32]bool, topics []string) (map[cluster.TopicPartition]leader, int32, error) {
+	meta, told, err := c.metadataFrom(avoid, topics)
 	if err != nil {
-		return nil, fmt.Errorf("asking %s for partition leaders: %w", c.ep.Name(), err)
+		return nil, 0, fmt.Errorf("asking %s for partition leaders: %w", c.ep.Name(), err)
 	}
 	leaders := map[cluster.TopicPartition]leader{}
 	for _, t := range meta.Topics {
 		if !errors.Is(t.Err, sarama.ErrNoError) {
-			return nil, &UnsettledError{Cluster: c.ep.Name(), Partition: cluster.TopicPartition{Topic: t.Name}, Err: t.Err}
+			return nil, 0, &UnsettledError{Cluster: c.ep.Name(), Partition: cluster.TopicPartition{Topic: t.Name}, Err: t.Err}
 		}
 		for _, p := range t.Partitions {
 			tp := cluster.TopicPartition{Topic: t.Name, Partition: p.ID}
 			if p.Leader < 0 {
-				return nil, &UnsettledError{Cluster: c.ep.Name(), Partition: tp, Err: sarama.ErrLeaderNotAvailable}
+				return nil, 0, &UnsettledError{Cluster: c.ep.Name(), Partition: tp, Err: sarama.ErrLeaderNotAvailable}
 			}
 			leaders[tp] = leader{id: p.Leader, epoch: p.LeaderEpoch}
 		}
 	}
-	return leaders, nil
+	return leaders, told, nil
 }
 
 // endsOfLeader asks one broker the four questions on one connection.
@@ -208,15 +174,4 @@ func (c *Client) endsOfLeader(id int32, tps []cluster.TopicPartition) (map[clust
 		}
 	}
 	return ends, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }

@@ -15,24 +15,30 @@ const fetchBytes = 64 << 10
 
 // FirstRecord returns the first data record at or after from and before the
 // offset before, as a read_committed consumer would see it: transaction
-// markers, aborted records and compaction holes do not count (R7). ok is false
-// where there is none. It must not be asked beyond the last stable offset.
+// markers, aborted records, compaction holes and what retention has deleted do
+// not count (R7). ok is false where there is none. It must not be asked beyond the last stable offset.
 func (c *Client) FirstRecord(ctx context.Context, tp cluster.TopicPartition, from, before int64) (rec cluster.Record, ok bool, err error) {
 	size := int32(fetchBytes)
-	for tries := 0; from < before; {
-		if ctx.Err() != nil {
-			return cluster.Record{}, false, context.Cause(ctx)
+	for from < before {
+		var page page
+		err := c.retry(ctx, func() (err error) {
+			if page, err = c.fetch(tp, from, size); err != nil {
+				_ = c.client.RefreshMetadata(tp.Topic) // the next try says if that fails
+			}
+			return err
+		})
+		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
+			ends, endsErr := c.LogEnds(ctx, []string{tp.Topic})
+			if endsErr != nil {
+				return cluster.Record{}, false, endsErr
+			}
+			if start := ends[tp].LogStart; from < start {
+				from = start // retention has deleted what was before
+				continue
+			}
 		}
-		page, err := c.fetch(tp, from, size)
 		if err != nil {
-			if tries++; !retriable(err) || tries > offsetTries {
-				return cluster.Record{}, false, fmt.Errorf("looking for records in %s[%d] from offset %d: %w", tp.Topic, tp.Partition, from, err)
-			}
-			_ = c.client.RefreshMetadata(tp.Topic) // the next try says if that fails
-			if err := pause(ctx, offsetBackoff); err != nil {
-				return cluster.Record{}, false, err
-			}
-			continue
+			return cluster.Record{}, false, fmt.Errorf("looking for records in %s[%d] from offset %d: %w", tp.Topic, tp.Partition, from, err)
 		}
 		if page.first != nil {
 			return *page.first, page.first.Offset < before, nil

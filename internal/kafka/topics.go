@@ -57,8 +57,10 @@ func (c *Client) AlterConfigs(ctx context.Context, topic string, changes map[str
 		}
 		entries[k] = sarama.IncrementalAlterConfigsEntry{Operation: op, Value: v}
 	}
-	return refused(fmt.Sprintf("altering configs of topic %q", topic),
-		c.admin.IncrementalAlterConfig(sarama.TopicResource, topic, entries, validateOnly))
+	err := c.retry(ctx, func() error { // the same values again do no harm
+		return c.admin.IncrementalAlterConfig(sarama.TopicResource, topic, entries, validateOnly)
+	})
+	return refused(fmt.Sprintf("altering configs of topic %q", topic), err)
 }
 
 // CreatePartitions raises the number of partitions of a topic to total. A
@@ -103,7 +105,11 @@ func refused(what string, err error) error {
 // Topics describes the topics of the cluster for which want says yes, with
 // every config and its source.
 func (c *Client) Topics(ctx context.Context, want func(name string) bool) (map[string]cluster.Topic, error) {
-	topics, _, err := c.topics(ctx, want)
+	var topics map[string]cluster.Topic
+	err := c.retry(ctx, func() (err error) {
+		topics, _, err = c.topics(ctx, want)
+		return err
+	})
 	return topics, err
 }
 
@@ -111,7 +117,7 @@ func (c *Client) topics(ctx context.Context, want func(name string) bool) (map[s
 	if ctx.Err() != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	meta, err := c.metadata(nil, nil)
+	meta, err := c.metadata(nil)
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing the topics of %s: %w", c.ep.Name(), err)
 	}

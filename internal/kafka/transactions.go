@@ -72,7 +72,7 @@ func (c *Client) OffsetTransactions(ctx context.Context, group string) ([]string
 // internalPartitions counts the partitions of the internal topics; absent ones
 // have none.
 func (c *Client) internalPartitions() (map[string]int32, error) {
-	meta, err := c.metadata(nil, []string{offsetsTopic, transactionsTopic})
+	meta, err := c.metadata([]string{offsetsTopic, transactionsTopic})
 	if err != nil {
 		return nil, fmt.Errorf("asking %s for its internal topics: %w", c.ep.Name(), err)
 	}

@@ -102,6 +102,11 @@ func groups(m *plan.Migration, source cluster.Snapshot, moving map[string]bool) 
 					extra[tp.Topic] = true
 				}
 			}
+			for _, topic := range member.Subscribed {
+				if !consumes[name][topic] {
+					extra[topic] = true
+				}
+			}
 		}
 		if len(extra) > 0 {
 			diags = append(diags, plan.NewDiagnostic("KP3005", hcl.DiagError, fmt.Sprintf(

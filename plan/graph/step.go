@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"slices"
 	"strconv"
 
 	"kplan/internal/cluster"
@@ -50,6 +51,9 @@ type Step struct {
 	Wave    int          // 1-based position of the service's wave; 0 outside waves
 	Needs   []string     // addresses, sorted
 }
+
+// AllTopics returns the topics of a group step, those of others first.
+func (s *Step) AllTopics() []string { return slices.Concat(s.Topics, s.Inner) }
 
 // The addresses of the steps, as people type them.
 

@@ -105,7 +105,8 @@ func (b *builder) bundles(services []string) [][]string {
 // together lets the services of a bundle stop at the same time: each waits
 // for what the others wait for. Without this a producer would be down for as
 // long as the processor that shares its topic still drains. A wait that would
-// close a cycle is left out.
+// close a cycle is left out. Programs moreover wait for the people in the
+// bundle.
 func (b *builder) together(services []string) {
 	for _, members := range b.bundles(services) {
 		all := set{}
@@ -114,15 +115,29 @@ func (b *builder) together(services []string) {
 				all[need] = true
 			}
 		}
+		// A person takes longer than a program: what a program stops goes down
+		// after what a person stops, so that it does not wait for hours.
+		for _, s := range members {
+			if b.services[s].Switch.Manual != nil {
+				all[serviceAddress(s, "stop")] = true
+			}
+		}
 		for _, s := range members {
 			stop := serviceAddress(s, "stop")
 			for _, need := range sorted(all) {
-				if !b.needs[stop][need] && !b.reaches(need, stop) {
+				byHand := b.services[s].Switch.Manual != nil && b.isStop(need)
+				if need != stop && !byHand && !b.needs[stop][need] && !b.reaches(need, stop) {
 					b.need(stop, need)
 				}
 			}
 		}
 	}
+}
+
+// isStop reports whether the address is that of a service's stop.
+func (b *builder) isStop(address string) bool {
+	s := b.steps[address]
+	return s != nil && s.Kind == Stop
 }
 
 // reaches reports whether step from waits, directly or not, for step to.

@@ -17,13 +17,18 @@ variable "timeout" {
   type    = string
   default = "30s"
 }
+variable "drain" {
+  type    = string
+  default = "2h"
+}
 
 migration "orders" {
   source = cluster.old
   target = cluster.new
 
   scheme "production_first" {
-    quiet_for = "1s"
+    quiet_for     = "1s"
+    drain_timeout = var.drain
   }
   topics {
     include = ["orders.*"]
