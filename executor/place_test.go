@@ -78,7 +78,7 @@ func TestMovedPositionIsRefused(t *testing.T) {
 		"moved back":   func(g *groupState) { g.commits[p0] = cluster.Commit{Offset: 0} },
 		"first commit": func(g *groupState) { g.commits[p1] = cluster.Commit{Offset: 0} },
 	} {
-		for _, before := range []string{"vacate", "place"} {
+		for before, fails := range map[string]graph.Kind{"vacate": graph.Place, "place": graph.Start} {
 			t.Run(name+" after "+before, func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
@@ -86,8 +86,9 @@ func TestMovedPositionIsRefused(t *testing.T) {
 					time.Sleep(time.Second)
 					s.onceStopped("d", func() { delete(s.source.group("gd").commits, p1) })
 					s.when(graph.GroupAddress("gd", before), func() { s.locked(func() { move(s.source.group("gd")) }) })
-					if err := as[*executor.MovedError](t, s.apply().Err); err.Group != "gd" {
-						t.Errorf("it names %+v", err)
+					r := s.apply()
+					if err := as[*executor.MovedError](t, r.Err); err.Group != "gd" || r.Failed[0].Step.Kind != fails {
+						t.Errorf("%s names %+v", r.Failed[0].Step.Address, err)
 					}
 					if s.where("d") != "source" {
 						t.Errorf("d runs on %q", s.where("d"))
@@ -105,11 +106,21 @@ func TestLateCommitIsWaitedFor(t *testing.T) {
 		s := chain(t, plan.ProductionFirst)
 		s.migration().Scheme.QuietFor = time.Minute
 		p0, _ := tps("t1")
-		s.onceStopped("d", func() {
-			final := s.source.group("gd").commits[p0]
-			s.source.group("gd").commits[p0] = cluster.Commit{Offset: final.Offset - 1}
-			time.AfterFunc(4*time.Second, func() { s.locked(func() { s.source.group("gd").commits[p0] = final }) })
-		})
+		late := false
+		s.onCall = func(op, arg string) {
+			if op != "stop on source" || arg != "d" || late {
+				return
+			}
+			late = true
+			s.locked(func() {
+				final := s.source.group("gd").commits[p0]
+				s.worker("d").silent = true
+				s.source.group("gd").commits[p0] = cluster.Commit{Offset: final.Offset - 1}
+				time.AfterFunc(4*time.Second, func() {
+					s.locked(func() { s.source.group("gd").commits[p0], s.worker("d").silent = final, false })
+				})
+			})
+		}
 		s.mustApply()
 		s.settled()
 	})

@@ -173,7 +173,7 @@ func TestJournalFailureStopsEverything(t *testing.T) {
 		if len(after) > 0 {
 			t.Errorf("done without a record: %v", after)
 		}
-		if len(r.Stranded) != 1 || r.Stranded[0].Service != "a" || len(r.Restored) > 0 {
+		if len(r.Stranded) != 1 || r.Stranded[0].Service != "a" || len(r.Restored) > 0 || r.Stranded[0].Reason != "its restore cannot be recorded" {
 			t.Errorf("stranded %v, restored %v", r.Stranded, r.Restored)
 		}
 	})

@@ -90,6 +90,7 @@ func TestInterrupt(t *testing.T) {
 		var at int
 		s.onCall = func(op, arg string) {
 			if op == "stop on source" && arg == "a" {
+				time.Sleep(time.Second) // what has been begun beside it is in the journal by then
 				interrupt(executor.ErrInterrupted)
 				at = len(s.journal.lines())
 			}

@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,31 @@ func TestWorksWaitsForAllMembers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Taken out: the count of an attempt that died. After a kill in the stop nobody
+// is in the group any more, and one member would be enough.
+func TestMembersAreRememberedAcrossAKill(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		s.locked(func() {
+			s.source.group("gd").members = append(s.source.group("gd").members, cluster.Member{ID: "d-second", ClientID: "second"})
+		})
+		time.Sleep(time.Second)
+		k := &killer{memory: s.journal, n: 1 << 30}
+		s.onceStopped("d", func() {
+			s.source.group("gd").members = nil
+			k.mu.Lock()
+			k.gone = true
+			k.mu.Unlock()
+		})
+		s.locked(func() { s.worker("d").linger = time.Second }) // killed in the middle of the stop
+		s.applyIn(context.Background(), k, k.dead)
+		s.onCall = nil
+		if err := as[*executor.TimeoutError](t, s.apply().Err); err.Left != "1 of 2 members on the target" {
+			t.Errorf("it says %q", err.Left)
+		}
+	})
 }
 
 // Taken out: the look at the assignments, or at the group's state.

@@ -20,6 +20,7 @@ import (
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/plan"
+	"kplan/plan/diff"
 )
 
 // app is what every command has: the global flags and the ways to the plan,
@@ -56,6 +57,15 @@ func (a *app) checkFlags() error {
 	return err
 }
 
+// errorDoc is the JSON document of a command that failed before it had one of
+// its own.
+type errorDoc struct {
+	FormatVersion string            `json:"format_version"`
+	Errors        []string          `json:"errors"`
+	Diagnostics   []diff.Diagnostic `json:"diagnostics"`
+	ExitCode      int               `json:"exit_code"`
+}
+
 // load reads the plan. Diagnostics go to standard error; a plan with errors is
 // reported as said already.
 func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sources, error) {
@@ -67,7 +77,12 @@ func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sourc
 		return nil, nil, nil, err
 	}
 	if loaded.Plan == nil {
-		return nil, nil, nil, &codedError{code: exitError}
+		err := error(&codedError{code: exitError})
+		if a.json {
+			doc := errorDoc{FormatVersion: formatVersion, Errors: []string{"the plan has errors"}, Diagnostics: diff.Diagnostics(loaded.Diags), ExitCode: exitError}
+			err = errors.Join(printJSON(cmd.OutOrStdout(), doc), err)
+		}
+		return nil, nil, nil, err
 	}
 	return loaded.Plan, loaded.Diags, loaded.Sources, nil
 }
@@ -85,7 +100,7 @@ func (a *app) tryLoad() (*plan.Loaded, error) {
 }
 
 func (a *app) say(w io.Writer, sources *plan.Sources, diags hcl.Diagnostics) error {
-	if len(diags) == 0 || a.json {
+	if len(diags) == 0 || a.json { // the document has them
 		return nil
 	}
 	return plan.WriteDiagnostics(w, sources, diags, a.colored(w))
@@ -109,6 +124,9 @@ func (a *app) interactive() bool {
 
 // watched reports whether somebody looks at what is written.
 func watched(w io.Writer) bool {
+	if c, ok := w.(*counter); ok {
+		w = c.w
+	}
 	f, ok := w.(*os.File)
 	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }

@@ -69,9 +69,7 @@ func newApply(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
 	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain or no-quiet")
-	if err := cmd.Flags().MarkHidden("sabotage"); err != nil {
-		panic("this is a bug in kplan: " + err.Error())
-	}
+	cmd.Flags().Lookup("sabotage").Hidden = true
 	return cmd
 }
 
@@ -104,12 +102,18 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
 		return err
 	}
-	if !a.json {
-		if err := a.writeDiff(cmd.OutOrStdout(), r, false); err != nil {
-			return err
-		}
+	shown := cmd.OutOrStdout()
+	if a.json {
+		shown = cmd.ErrOrStderr() // the document comes at the end; a person sees first what they are asked about
+	}
+	if err := report.DiffText(shown, r.doc, report.Options{Color: a.colored(shown)}); err != nil {
+		return err
 	}
 	if err := errors.Join(r.blocked(), continues(s.state, p, r.graph)); err != nil {
+		if a.json {
+			doc := errorDoc{FormatVersion: formatVersion, Errors: strings.Split(err.Error(), "\n"), Diagnostics: r.doc.Diagnostics, ExitCode: exitError}
+			err = errors.Join(err, printJSON(cmd.OutOrStdout(), doc))
+		}
 		return err
 	}
 	if r.doc.Empty() {

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"kplan/examples"
 	"kplan/executor"
 	"kplan/internal/demo"
 	"kplan/internal/embedded"
@@ -43,7 +45,7 @@ type demoDoc struct {
 	Scheme        string          `json:"scheme"`
 	Sabotage      string          `json:"sabotage,omitempty"`
 	Seconds       float64         `json:"seconds"`
-	ApplyExitCode int             `json:"apply_exit_code"`
+	ExitCode      int             `json:"kplan_exit_code"` // of diff, apply and verify: the first that is not 0
 	Clean         bool            `json:"clean"`
 	Faults        []string        `json:"faults"`
 	Proof         workload.Report `json:"proof"`
@@ -68,6 +70,9 @@ func newDemo(a *app) *cobra.Command {
 func (a *app) demo(ctx context.Context, out, progress io.Writer, f demoFlags) (err error) {
 	if _, err := safeguard(f.sabotage, io.Discard); err != nil {
 		return err
+	}
+	if !slices.Contains(examples.Names(), f.scheme) {
+		return fmt.Errorf("--scheme %q: want %s", f.scheme, strings.Join(examples.Names(), " or "))
 	}
 	began := time.Now()
 	dir, err := os.MkdirTemp("", "kplan-demo-")
@@ -99,7 +104,7 @@ func (a *app) demo(ctx context.Context, out, progress io.Writer, f demoFlags) (e
 	defer func() { err = errors.Join(err, stage.Close()) }()
 	d := &demonstration{stage: stage, out: progress, self: self}
 	doc := demoDoc{FormatVersion: formatVersion, Scheme: f.scheme, Sabotage: f.sabotage}
-	if doc.ApplyExitCode, err = d.perform(ctx, f); err != nil {
+	if doc.ExitCode, err = d.perform(ctx, f); err != nil {
 		return err
 	}
 	d.say("The shop stops; whatever is on its way is waited for.")
@@ -114,7 +119,7 @@ func (a *app) demo(ctx context.Context, out, progress io.Writer, f demoFlags) (e
 	if err := d.keep(ctx, a.interactive(), f.keep); err != nil {
 		return err
 	}
-	if !doc.Clean || doc.ApplyExitCode != exitDone {
+	if !doc.Clean || doc.ExitCode != exitDone {
 		return &codedError{code: exitError}
 	}
 	return nil
@@ -137,7 +142,14 @@ func (a *app) writeProof(w io.Writer, doc demoDoc) error {
 	if doc.Scheme == "production-later" {
 		promise = "nothing lost, nothing twice, no consumer waited; order kept per key on each cluster"
 	}
-	return report.Proof(w, doc.Proof, promise, doc.Clean, doc.Seconds)
+	outcome := "PROVEN: " + promise
+	switch {
+	case doc.ExitCode != exitDone:
+		outcome = fmt.Sprintf("FAILED: kplan exited with %d, see above", doc.ExitCode)
+	case !doc.Clean:
+		outcome = "BROKEN: see above"
+	}
+	return report.Proof(w, doc.Proof, fmt.Sprintf("%s (%.0f s).", outcome, doc.Seconds))
 }
 
 // demonstration drives the kplan binary as a person would.
@@ -151,8 +163,8 @@ func (d *demonstration) say(format string, args ...any) {
 	fmt.Fprintf(d.out, "\n"+format+"\n", args...) //nolint:errcheck // narration
 }
 
-// perform plays diff, apply and verify while the services run, and returns
-// apply's exit code.
+// perform plays diff, apply and verify while the services run, and returns the
+// exit code of the first that does not end well.
 func (d *demonstration) perform(ctx context.Context, f demoFlags) (int, error) {
 	d.say("Two clusters of three embedded brokers. Three services on the old one: shop writes orders.events, pricing turns them into orders.priced, billing reads those. Starting them.")
 	if err := d.stage.Start(ctx); err != nil {
@@ -161,21 +173,19 @@ func (d *demonstration) perform(ctx context.Context, f demoFlags) (int, error) {
 	if err := wait(ctx, demoWarmup); err != nil {
 		return 0, err
 	}
-	if _, err := d.kplan(ctx, "diff"); err != nil {
-		return 0, err
+	if code, err := d.kplan(ctx, "diff"); err != nil || code != exitDone {
+		return code, err
 	}
 	apply := []string{"apply", "--yes"}
 	if f.sabotage != "" {
 		apply = append(apply, "--sabotage", f.sabotage)
 	}
 	code, err := d.kplan(ctx, apply...)
+	if err == nil && code == exitDone && f.sabotage == "" {
+		code, err = d.kplan(ctx, "verify")
+	}
 	if err != nil {
 		return 0, err
-	}
-	if f.sabotage == "" {
-		if _, err := d.kplan(ctx, "verify"); err != nil {
-			return 0, err
-		}
 	}
 	return code, wait(ctx, demoAfter)
 }
@@ -203,7 +213,7 @@ func (d *demonstration) keep(ctx context.Context, interactive bool, limit time.D
 	if limit == 0 && !interactive {
 		return nil
 	}
-	d.say("The clusters are up. In another terminal:\n  cd %s && %s status", d.stage.PlanDir, d.self)
+	d.say("The clusters are up. In another terminal:\n  export %s\n  cd %s && %s status", strings.Join(d.stage.Environ(), " "), d.stage.PlanDir, d.self)
 	if limit > 0 {
 		return wait(ctx, limit)
 	}

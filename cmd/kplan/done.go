@@ -24,8 +24,10 @@ func newDone(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			step, ok := st.Steps[args[0]]
-			if !ok || step.Status != state.Parked && step.Status != state.Running {
+			status := st.Steps[args[0]].Status
+			// A restore that was refused waits for a person, too: to say that the
+			// service runs on the source again (R13).
+			if status != state.Parked && !(status == state.Failed && isRestore(args[0])) {
 				return fmt.Errorf("step %s does not wait for anybody: %s", args[0], waiting(st))
 			}
 			who, host := whoami()
@@ -45,7 +47,7 @@ func newDone(a *app) *cobra.Command {
 func waiting(st state.State) string {
 	text := ""
 	for address, s := range st.Steps {
-		if s.Status == state.Parked {
+		if s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
 			text += " " + address
 		}
 	}

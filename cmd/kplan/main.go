@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
+	"kplan/plan/diff"
 )
 
 // version is set by the linker in releases.
@@ -20,12 +25,32 @@ func main() {
 	// end of the process: the journal says then what was not recorded.
 	signal.Ignore(syscall.SIGXFSZ)
 	ctx, stop := interruptible()
-	err := newRoot(os.Args[0]).ExecuteContext(ctx)
+	a := &app{self: os.Args[0]}
+	root := newRoot(a)
+	out := &counter{w: os.Stdout}
+	root.SetOut(out)
+	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, "Error: "+err.Error())
+		if a.json && out.n == 0 {
+			doc := errorDoc{FormatVersion: formatVersion, Errors: strings.Split(err.Error(), "\n"), Diagnostics: []diff.Diagnostic{}, ExitCode: exitCode(err)}
+			err = errors.Join(err, printJSON(os.Stdout, doc))
+		}
 	}
 	os.Exit(exitCode(err))
+}
+
+// counter tells whether anything has been written.
+type counter struct {
+	w io.Writer
+	n int
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += n
+	return n, err
 }
 
 // interruptible returns a context that the first SIGINT or SIGTERM cancels. The
@@ -46,8 +71,14 @@ func interruptible() (context.Context, func()) {
 	return ctx, func() { signal.Stop(signals); close(signals); cancel(nil) }
 }
 
-func newRoot(self string) *cobra.Command {
-	a := &app{self: self}
+// noInput reads KPLAN_NO_INPUT: anything but a word for no.
+func noInput() bool {
+	text := os.Getenv("KPLAN_NO_INPUT")
+	no, err := strconv.ParseBool(text)
+	return text != "" && (err != nil || no)
+}
+
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kplan",
 		Short: "Migrate Kafka services from one cluster to another, by a plan that is reviewed, carried out and proven",
@@ -66,7 +97,7 @@ func newRoot(self string) *cobra.Command {
 	f.StringArrayVar(&a.varFiles, "var-file", nil, "read variables from a file (repeatable)")
 	f.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never")
-	f.BoolVar(&a.noInput, "no-input", os.Getenv("KPLAN_NO_INPUT") != "", "never ask, also on a terminal")
+	f.BoolVar(&a.noInput, "no-input", noInput(), "never ask, also on a terminal")
 	f.StringVar(&a.logLevel, "log-level", os.Getenv("KPLAN_LOG_LEVEL"), "debug, info, warn or error (default: warn)")
 	root.AddCommand(
 		newValidate(a), newGraph(a), newDiff(a), newApply(a), newStatus(a), newDone(a), newVerify(a),

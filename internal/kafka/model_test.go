@@ -47,7 +47,8 @@ func testFirstRecord(t *testing.T, r *rig) {
 			end(t, tx, kgo.TransactionEndTry(rnd.Intn(2) == 0))
 		}
 	}
-	produce(t, plain, at, 1) // so that the consumer comes to an end
+	r.ends(t, at, cluster.LogEnds.Settled) // the markers are written after the answer
+	produce(t, plain, at, 1)               // so that the consumer comes to an end
 	ends := r.ends(t, at, cluster.LogEnds.Settled)
 	seen := naive(t, r, at, ends.LogEnd)
 	compare(t, r, at, ends, seen)
