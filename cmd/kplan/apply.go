@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,7 @@ type applyDoc struct {
 	Restored      []string  `json:"restored"`
 	Stranded      []string  `json:"stranded"`
 	Stopped       []string  `json:"stopped"`
+	Held          []string  `json:"held"` // topics whose retention is held on the target
 	Diff          diff.Doc  `json:"diff"`
 }
 
@@ -293,12 +295,16 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 		return err
 	}
 	s.reopen(r)
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
 	engine := &executor.Engine{
 		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, s.dir),
 		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
-		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: briefly(printer.Event), Waits: a.interactive(),
+		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: logged(log, briefly(printer.Event)), Waits: a.interactive(),
 		DoneHint: a.doneHint, LeaveOut: leaveOut,
 	}
 	told := context.AfterFunc(ctx, func() {
@@ -306,13 +312,21 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	})
 	result := engine.Run(ctx)
 	told()
-	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Diff: r.doc}
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Diff: r.doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
 	if _, err := s.journal.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
 		doc.unrecorded(err, result.Err)
 	}
 	return a.finish(cmd, doc, &result)
+}
+
+// logged writes every event to the log as well, at level debug.
+func logged(log *slog.Logger, emit func(executor.Event)) func(executor.Event) {
+	return func(e executor.Event) {
+		log.Debug("event", "kind", fmt.Sprintf("%T", e), "event", fmt.Sprintf("%+v", e))
+		emit(e)
+	}
 }
 
 // briefly leaves the reasons of failures to the conclusion, which says them

@@ -97,6 +97,7 @@ func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result) 
 	if a.json {
 		doc.FormatVersion = formatVersion
 		doc.Errors, doc.Restored, doc.Stranded, doc.Stopped = some(doc.Errors), some(doc.Restored), some(doc.Stranded), some(doc.Stopped)
+		doc.Held = some(doc.Held)
 		if doc.Parked == nil {
 			doc.Parked = []parkDoc{}
 		}
@@ -130,6 +131,12 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 	}
 	for _, s := range doc.Restored {
 		fmt.Fprintf(&b, "Service %s runs on the source again.\n", s)
+	}
+	if len(doc.Restored) > 0 {
+		fmt.Fprintf(&b, "What already runs on the target stays there: readers that are still on the source get none of its records until the next apply.\n")
+	}
+	if len(doc.Held) > 0 {
+		fmt.Fprintf(&b, "Retention is still held on the target: %s (retention.ms and retention.bytes are -1).\n", strings.Join(doc.Held, ", "))
 	}
 	for _, s := range doc.Stranded {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)

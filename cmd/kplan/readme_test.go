@@ -86,3 +86,23 @@ func allSource(t *testing.T, root string) string {
 	}
 	return all.String()
 }
+
+// Every test and script that docs/semantics.md cites exists.
+func TestSemanticsCitesWhatExists(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "docs", "semantics.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := allSource(t, root)
+	for _, cited := range regexp.MustCompile("`(Test\\w+|\\w+\\.txtar)`").FindAllStringSubmatch(string(text), -1) {
+		name := cited[1]
+		if script, ok := strings.CutSuffix(name, ".txtar"); ok {
+			if _, err := os.Stat(filepath.Join("testdata", "script", script+".txtar")); err != nil {
+				t.Error(err)
+			}
+		} else if !strings.Contains(source, "func "+name+"(") {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}

@@ -25,18 +25,6 @@ func (s Side) String() string {
 	}
 }
 
-// Other returns the opposite side.
-func (s Side) Other() Side {
-	switch s {
-	case Source:
-		return Target
-	case Target:
-		return Source
-	default:
-		return NoSide
-	}
-}
-
 // ParseSide reads "source" or "target".
 func ParseSide(text string) (Side, error) {
 	switch text {

@@ -28,13 +28,13 @@ func testFirstRecord(t *testing.T, r *rig) {
 		i := rnd.Intn(len(txs))
 		switch kind := rnd.Intn(6); {
 		case kind == 0:
-			produce(t, plain, at, 1+rnd.Intn(2))
+			batch(t, plain, at, 1+rnd.Intn(4))
 		case kind == 1:
-			produce(t, idempotent, at, 1+rnd.Intn(2))
+			batch(t, idempotent, at, 1+rnd.Intn(4))
 		case !open[i]:
 			begin(t, txs[i])
 			open[i] = true
-			produce(t, txs[i], at, 1+rnd.Intn(3))
+			batch(t, txs[i], at, 1+rnd.Intn(4))
 		case kind == 2:
 			produce(t, txs[i], at, 1)
 		default:
@@ -55,6 +55,22 @@ func testFirstRecord(t *testing.T, r *rig) {
 	deleteBefore(t, r, at, ends.LogEnd/2)
 	ends = r.ends(t, at, func(e cluster.LogEnds) bool { return e.LogStart == ends.LogEnd/2 })
 	compare(t, r, at, ends, seen)
+}
+
+// batch writes n records at once, every other one with a key.
+func batch(t *testing.T, c *kgo.Client, at cluster.TopicPartition, n int) {
+	t.Helper()
+	var all []*kgo.Record
+	for i := range n {
+		rec := &kgo.Record{Topic: at.Topic, Partition: at.Partition, Value: []byte("v")}
+		if i%2 == 0 {
+			rec.Key = []byte("k")
+		}
+		all = append(all, rec)
+	}
+	if err := c.ProduceSync(t.Context(), all...).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // naive reads a partition with read_committed.
