@@ -16,7 +16,7 @@ demo: build ## carry the example plan out on embedded clusters, with a proof (ne
 
 test: ## run all tests, real Kafka included (installs Java and Maven where it may)
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))
-	KAFKATEST_REPORT=$(BROKERS) $(GO) test -race -timeout 10m ./...
+	KAFKATEST_REPORT=$(BROKERS) $(GO) test -race -parallel 4 -timeout 10m ./...
 	@echo "Real brokers that ran, as they said over the wire:"
 	@sort $(BROKERS) | uniq -c
 	@for v in 2.8 4.3; do grep -q "Apache Kafka $$v" $(BROKERS) || { echo "no Apache Kafka $$v ran: the tests prove nothing about it" >&2; exit 1; }; done
