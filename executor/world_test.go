@@ -98,7 +98,6 @@ func (p *partition) next(from, before int64) (int64, entry, bool) {
 }
 
 type groupState struct {
-	kind    cluster.GroupType
 	state   string // forced; empty: by members
 	members []cluster.Member
 	commits map[cluster.TopicPartition]cluster.Commit

@@ -200,7 +200,7 @@ func (a *app) begin(p *plan.Plan, stderr io.Writer) (*session, error) {
 		return nil, err
 	}
 	if lock.Left != nil {
-		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", lock.Left) //nolint:errcheck // a note
+		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", lock.Left) // a note
 	}
 	crash, err := crashAfter()
 	if err != nil {
@@ -308,7 +308,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 		DoneHint: a.doneHint, LeaveOut: leaveOut,
 	}
 	told := context.AfterFunc(ctx, func() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.") //nolint:errcheck // a note
+		fmt.Fprintln(cmd.ErrOrStderr(), "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.") // a note
 	})
 	result := engine.Run(ctx)
 	told()

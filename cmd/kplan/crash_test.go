@@ -221,7 +221,7 @@ func snapshot(t *testing.T, e end, name string) cluster.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close() //nolint:errcheck // a test's reader
+	defer client.Close() // a test's reader
 	snap, err := client.Snapshot(context.Background(), func(topic string) bool { return strings.HasPrefix(topic, name+".") })
 	if err != nil {
 		t.Fatal(err)

@@ -160,7 +160,7 @@ type demonstration struct {
 }
 
 func (d *demonstration) say(format string, args ...any) {
-	fmt.Fprintf(d.out, "\n"+format+"\n", args...) //nolint:errcheck // narration
+	fmt.Fprintf(d.out, "\n"+format+"\n", args...) // narration
 }
 
 // perform plays diff, apply and verify while the services run, and returns the

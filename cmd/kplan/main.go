@@ -18,7 +18,7 @@ import (
 )
 
 // version is set by the linker in releases.
-var version = "dev" //nolint:gochecknoglobals // -ldflags -X needs a variable; nothing else writes it
+var version = "dev" // -ldflags -X needs a variable; nothing else writes it
 
 func main() {
 	// A file size limit that is reached shall be an error of the write, not the

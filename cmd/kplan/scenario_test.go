@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -105,7 +104,7 @@ func newScenario(t *testing.T, o scenarioOptions) *scenario {
 }
 
 func (s *scenario) showLogs() {
-	logs, _ := filepath.Glob(filepath.Join(s.stage.Control.Dir, "log", "*")) //nolint:errcheck // the pattern is well-formed
+	logs, _ := filepath.Glob(filepath.Join(s.stage.Control.Dir, "log", "*")) // the pattern is well-formed
 	for _, path := range logs {
 		if data, err := os.ReadFile(path); err == nil {
 			s.t.Logf("%s:\n%s", filepath.Base(path), tailOf(data, 1500))
@@ -199,36 +198,6 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 
 func (s *scenario) environ() []string {
 	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
-}
-
-// syncBuffer takes a running program's output.
-type syncBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// await waits until the output has the text.
-func (b *syncBuffer) await(t *testing.T, text string) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !strings.Contains(b.String(), text) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q never came:\n%s", text, b.String())
-		}
-		time.Sleep(20 * time.Millisecond) // polled: the other end is a process
-	}
 }
 
 func (s *scenario) must(code int, args ...string) outcome {

@@ -148,7 +148,7 @@ func (x *Exec) run(ctx context.Context, action string, side cluster.Side, step s
 
 // wait waits for the program, and ends its process group at the timeout or
 // when ctx ends: TERM, then KILL.
-func (x *Exec) wait(ctx context.Context, cmd *exec.Cmd) (err error, timedOut bool) { //nolint:revive // the error is the program's, not wait's
+func (x *Exec) wait(ctx context.Context, cmd *exec.Cmd) (err error, timedOut bool) { // the error is the program's, not wait's
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	timeout := time.NewTimer(x.Spec.Timeout)

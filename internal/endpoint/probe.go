@@ -37,7 +37,7 @@ func ask(ctx context.Context, conn net.Conn) error {
 		if err := conn.SetDeadline(limit); err != nil {
 			return fmt.Errorf("asking: %w", err)
 		}
-		defer conn.SetDeadline(time.Time{}) //nolint:errcheck // of a connection that is closed next
+		defer conn.SetDeadline(time.Time{}) // of a connection that is closed next
 	}
 	if _, err := conn.Write(question()); err != nil {
 		return fmt.Errorf("asking: %w", err)

@@ -32,7 +32,8 @@ func TestRealBrokers(t *testing.T) {
 func TestNewGroupProtocol(t *testing.T) {
 	r := onReal(t, kafkatest.V4_3_0, kafkatest.Plaintext)
 	group, topic, instance := name("g848"), r.topic(t, 2, nil), name("pod")
-	ctx := context.WithValue(t.Context(), "opt_in_kafka_next_gen_balancer_beta", true) //nolint:staticcheck,revive // the key that franz-go looks for
+	//lint:ignore SA1029 the key that franz-go looks for
+	ctx := context.WithValue(t.Context(), "opt_in_kafka_next_gen_balancer_beta", true)
 	c := r.another(t, kgo.WithContext(ctx), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.InstanceID(instance))
 	produce(t, r.another(t, byHand()), tp(topic, 1), 1)
 	poll(t, c)

@@ -36,7 +36,7 @@ func (r *ledgerReader) read(yield func(entry) bool) error {
 	if err != nil {
 		return fmt.Errorf("reading a ledger: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	if _, err := file.Seek(r.offset, io.SeekStart); err != nil {
 		return fmt.Errorf("reading ledger %s: %w", filepath.Base(r.path), err)
 	}

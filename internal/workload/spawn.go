@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,8 +66,8 @@ func (c Control) spawn(ctx context.Context, service string, side cluster.Side) e
 		return fmt.Errorf("%w; its log:\n%s", err, logTail(c.logFile(service, side), info.Size()))
 	case err := <-ended:
 		cancel(errDied)
-		<-done
-		return c.endedEarly(ctx, err, service, side, info.Size())
+		waited := <-done // the death is the reason, unless it was a clean one
+		return c.endedEarly(ctx, cmp.Or(err, waited), service, side, info.Size())
 	}
 }
 
@@ -90,16 +91,24 @@ func (c Control) endedEarly(ctx context.Context, exit error, service string, sid
 func end(p *os.Process, ended <-chan error) error {
 	if err := terminate(p); err == nil {
 		select {
-		case <-ended:
-			return nil
+		case err := <-ended:
+			return killed(err)
 		case <-time.After(5 * time.Second):
 		}
 	}
 	if err := p.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("killing process %d: %w", p.Pid, err)
 	}
-	<-ended
-	return nil
+	return killed(<-ended)
+}
+
+// killed takes the end of a killed process as what was wanted.
+func killed(err error) error {
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return nil
+	}
+	return err
 }
 
 // awaitReady waits until the process with this id says that it is ready; zero
@@ -143,7 +152,7 @@ func logTail(path string, from int64) string {
 	if err != nil {
 		return "(no log: " + err.Error() + ")"
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // only read
 	info, err := file.Stat()
 	if err != nil {
 		return "(no log: " + err.Error() + ")"
