@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -12,48 +11,31 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
-	"kplan/executor/switches"
-	"kplan/internal/cluster"
-	"kplan/plan"
+	"kplan/plan/diff"
 )
 
-// switches makes the programs of each service runnable.
-func (a *app) switches(p *plan.Plan, stateDir string) map[string]executor.Switch {
-	m := p.Migration
-	out := map[string]executor.Switch{}
-	for _, s := range m.Services {
-		if s.Switch.Exec == nil {
-			continue
-		}
-		out[s.Name] = &switches.Exec{
-			Service: s.Name, Migration: m.Name, Dir: a.dir, LogDir: filepath.Join(stateDir, "logs"), Spec: *s.Switch.Exec,
-			Cluster:   map[cluster.Side]string{cluster.Source: m.Source.Name, cluster.Target: m.Target.Name},
-			Bootstrap: map[cluster.Side][]string{cluster.Source: bootstrap(m.Source, s.Listener), cluster.Target: bootstrap(m.Target, s.Listener)},
-			Environ:   environ(),
-		}
-	}
-	return out
+// applyDoc is the JSON document of apply.
+type applyDoc struct {
+	FormatVersion string    `json:"format_version"`
+	Migration     string    `json:"migration"`
+	Run           string    `json:"run"`
+	Outcome       string    `json:"outcome"`
+	ExitCode      int       `json:"exit_code"`
+	Done          int       `json:"steps_done"`
+	Total         int       `json:"steps_total"`
+	Errors        []string  `json:"errors"`
+	Parked        []parkDoc `json:"parked"`
+	Restored      []string  `json:"restored"`
+	Stranded      []string  `json:"stranded"`
+	Stopped       []string  `json:"stopped"`
+	Held          []string  `json:"held"` // topics whose retention is held on the target
+	Diff          diff.Doc  `json:"diff"`
 }
 
-// environ is kplan's own environment, without what is meant for this process
-// alone.
-func environ() []string {
-	var out []string
-	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "KPLAN_CRASH_AFTER=") {
-			out = append(out, kv)
-		}
-	}
-	return out
-}
-
-func bootstrap(c *plan.Cluster, listener string) []string {
-	for _, l := range c.Listeners {
-		if l.Name == listener {
-			return l.Bootstrap
-		}
-	}
-	return c.Bootstrap
+type parkDoc struct {
+	Address     string `json:"address"`
+	Instruction string `json:"instruction"`
+	Command     string `json:"command"`
 }
 
 // outcomeDone is the outcome of a run that left nothing to do.

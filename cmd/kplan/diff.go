@@ -1,12 +1,10 @@
 package main
 
 import (
-	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
 
-	"kplan/executor/state"
 	"kplan/internal/report"
 )
 
@@ -16,49 +14,36 @@ func newDiff(a *app) *cobra.Command {
 		Use:   "diff",
 		Short: "Show what apply would change and run; reads both clusters and writes to neither",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, _, sources, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			c, err := a.open(cmd.Context(), p)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, c.close()) }()
-			dir := a.stateDir(p)
-			st, err := state.Read(dir)
-			if err != nil {
-				return err
-			}
-			if err := belongs(st, p, c, dir); err != nil {
-				return err
-			}
-			r, err := look(cmd.Context(), p, c, st)
-			if err != nil {
-				return err
-			}
-			if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
-				return err
-			}
-			if err := a.writeDiff(cmd.OutOrStdout(), r, full); err != nil {
-				return err
-			}
-			if err := continues(st, p, r.graph); err != nil {
-				return err
-			}
-			switch {
-			case r.diags.HasErrors():
-				return &codedError{code: exitError}
-			case detailed && (!r.doc.Empty() || r.doc.Drift()):
-				return &codedError{code: exitDifferences}
-			}
-			return nil
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.onScene(cmd, func(s scene) error { return a.diff(cmd, s, full, detailed) })
 		},
 	}
 	cmd.Flags().BoolVar(&full, "full", false, "list every object instead of counting equal ones")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is anything to change, any drift or any pending step")
 	return cmd
+}
+
+func (a *app) diff(cmd *cobra.Command, s scene, full, detailed bool) error {
+	r, err := look(cmd.Context(), s.plan, s.clusters, s.state)
+	if err != nil {
+		return err
+	}
+	if err := a.say(cmd.ErrOrStderr(), s.sources, r.diags); err != nil {
+		return err
+	}
+	if err := a.writeDiff(cmd.OutOrStdout(), r, full); err != nil {
+		return err
+	}
+	if err := continues(s.state, s.plan, r.graph); err != nil {
+		return err
+	}
+	switch {
+	case r.diags.HasErrors():
+		return &codedError{code: exitError}
+	case detailed && (!r.doc.Empty() || r.doc.Drift()):
+		return &codedError{code: exitDifferences}
+	}
+	return nil
 }
 
 func (a *app) writeDiff(w io.Writer, r *review, full bool) error {

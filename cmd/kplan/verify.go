@@ -13,8 +13,6 @@ import (
 
 	"kplan/checks"
 	"kplan/executor"
-	"kplan/executor/state"
-	"kplan/plan"
 	"kplan/plan/diff"
 )
 
@@ -36,43 +34,28 @@ func newVerify(a *app) *cobra.Command {
 		Use:   "verify",
 		Short: "Check both clusters against the plan and the state; never writes",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			p, _, sources, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			if level == "" {
-				level = p.Migration.Verify.Level
-			}
-			if level != "config" && level != "offsets" {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if level != "" && level != "config" && level != "offsets" {
 				return fmt.Errorf("--level %q: want config or offsets", level)
 			}
-			c, err := a.open(cmd.Context(), p)
-			if err != nil {
+			return a.onScene(cmd, func(s scene) error {
+				if level == "" {
+					level = s.plan.Migration.Verify.Level
+				}
+				doc, err := a.verify(cmd, s, level)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					err = printJSON(cmd.OutOrStdout(), doc)
+				} else {
+					err = writeVerify(cmd.OutOrStdout(), doc)
+				}
+				if err == nil && doc.ExitCode != exitDone {
+					err = &codedError{code: doc.ExitCode}
+				}
 				return err
-			}
-			defer func() { err = errors.Join(err, c.close()) }()
-			dir := a.stateDir(p)
-			st, err := state.Read(dir)
-			if err != nil {
-				return err
-			}
-			if err := belongs(st, p, c, dir); err != nil {
-				return err
-			}
-			doc, err := a.verify(cmd, p, c, st, sources, level)
-			if err != nil {
-				return err
-			}
-			if a.json {
-				err = printJSON(cmd.OutOrStdout(), doc)
-			} else {
-				err = writeVerify(cmd.OutOrStdout(), doc)
-			}
-			if err == nil && doc.ExitCode != exitDone {
-				err = &codedError{code: doc.ExitCode}
-			}
-			return err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&level, "level", "", "config or offsets (default: the plan's)")
@@ -81,8 +64,8 @@ func newVerify(a *app) *cobra.Command {
 
 // verify looks at both clusters and judges. Where a broker keeps a cluster from
 // being read, that is the finding, and nothing else is asked.
-func (a *app) verify(cmd *cobra.Command, p *plan.Plan, c *clusters, st state.State, sources *plan.Sources, level string) (verifyDoc, error) {
-	m := p.Migration
+func (a *app) verify(cmd *cobra.Command, s scene, level string) (verifyDoc, error) {
+	m, c := s.plan.Migration, s.clusters
 	doc := verifyDoc{
 		FormatVersion: formatVersion, Migration: m.Name, Level: level, At: time.Now().UTC(), Summary: map[string]int{},
 		Clusters: diff.Clusters{
@@ -90,7 +73,7 @@ func (a *app) verify(cmd *cobra.Command, p *plan.Plan, c *clusters, st state.Sta
 			Target: diff.ClusterRef{Name: m.Target.Name, ID: c.target.ClusterID()},
 		},
 	}
-	r, err := look(cmd.Context(), p, c, st)
+	r, err := look(cmd.Context(), s.plan, c, s.state)
 	var broken *brokenError
 	switch {
 	case errors.As(err, &broken):
@@ -98,11 +81,11 @@ func (a *app) verify(cmd *cobra.Command, p *plan.Plan, c *clusters, st state.Sta
 	case err != nil:
 		return doc, err
 	default:
-		if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
+		if err := a.say(cmd.ErrOrStderr(), s.sources, r.diags); err != nil {
 			return doc, err
 		}
 		doc.At = r.doc.ReadAt.UTC()
-		if doc.Checks, err = judge(cmd.Context(), p, c, st, r, level); err != nil {
+		if doc.Checks, err = judge(cmd.Context(), s, r, level); err != nil {
 			return doc, err
 		}
 	}
@@ -124,17 +107,17 @@ func (a *app) verify(cmd *cobra.Command, p *plan.Plan, c *clusters, st state.Sta
 }
 
 // judge asks what the level asks.
-func judge(ctx context.Context, p *plan.Plan, c *clusters, st state.State, r *review, level string) ([]diff.Check, error) {
+func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check, error) {
 	all := append([]diff.Check{}, r.doc.Checks...)
 	all = append(all, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
 	all = append(all, checks.FromDiagnostics(r.doc.Diagnostics)...)
 	if level == "offsets" {
-		bounds, err := executor.Boundaries(st, r.selection.Topics)
+		bounds, err := executor.Boundaries(s.state, r.selection.Topics)
 		if err != nil {
 			return nil, err
 		}
-		observed := checks.Observed{Migration: p.Migration, Source: r.source, Target: r.target, Sides: st, Boundary: bounds}
-		all = append(all, checks.Positions(ctx, observed, c.source)...)
+		observed := checks.Observed{Migration: s.plan.Migration, Source: r.source, Target: r.target, Sides: s.state, Boundary: bounds}
+		all = append(all, checks.Positions(ctx, observed, s.clusters.source)...)
 	}
 	return all, nil
 }

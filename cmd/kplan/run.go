@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/executor/switches"
+	"kplan/internal/cluster"
+	"kplan/internal/report"
+	"kplan/plan"
+)
+
+// brokerPatience is for how long a run asks again when connections break: long
+// enough for a broker's restart, short enough for a person to hear of an outage.
+const brokerPatience = 90 * time.Second
+
+func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clusters, s *session, r *review, f applyFlags) error {
+	leaveOut, err := safeguard(f.sabotage, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	if err := s.open(p, c, r); err != nil {
+		return err
+	}
+	s.reopen(r)
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
+	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
+	engine := &executor.Engine{
+		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, s.dir),
+		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
+		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: logged(log, briefly(printer.Event)), Waits: a.interactive(),
+		DoneHint: a.doneHint, LeaveOut: leaveOut,
+	}
+	told := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.") // a note
+	})
+	result := engine.Run(ctx)
+	told()
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Diff: r.doc}
+	doc.fill(result)
+	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
+	if _, err := s.journal.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
+		doc.unrecorded(err, result.Err)
+	}
+	return a.finish(cmd, doc, &result)
+}
+
+// logged writes every event to the log as well, at level debug.
+func logged(log *slog.Logger, emit func(executor.Event)) func(executor.Event) {
+	return func(e executor.Event) {
+		log.Debug("event", "kind", fmt.Sprintf("%T", e), "event", fmt.Sprintf("%+v", e))
+		emit(e)
+	}
+}
+
+// briefly leaves the reasons of failures to the conclusion, which says them
+// once, where they are looked for: at the end.
+func briefly(emit func(executor.Event)) func(executor.Event) {
+	return func(e executor.Event) {
+		if failed, ok := e.(executor.StepFailed); ok {
+			failed.Err = errors.New("the reason is told at the end")
+			e = failed
+		}
+		emit(e)
+	}
+}
+
+func safeguard(name string, w io.Writer) (executor.Safeguard, error) {
+	s := executor.Safeguard(name)
+	switch s {
+	case "":
+		return "", nil
+	case executor.Placement, executor.DrainWait, executor.Quiet:
+		_, err := fmt.Fprintf(w, "SABOTAGE: %s. Records may be lost or repeated; this is for demonstrations only.\n", name)
+		return s, err
+	default:
+		return "", fmt.Errorf("--sabotage %q: want skip-placement, start-before-drain or no-quiet", name)
+	}
+}
+
+func (a *app) doneHint(address string) string {
+	command := filepath.Base(a.self)
+	if a.dir != "." {
+		command += " -C " + a.dir
+	}
+	return command + " done '" + address + "'"
+}
+
+// inbox reads the answers in a state directory.
+type inbox string
+
+// Letters returns the answers that wait.
+func (i inbox) Letters() ([]state.Letter, error) { return state.Letters(string(i)) }
+
+// switches makes the programs of each service runnable.
+func (a *app) switches(p *plan.Plan, stateDir string) map[string]executor.Switch {
+	m := p.Migration
+	out := map[string]executor.Switch{}
+	for _, s := range m.Services {
+		if s.Switch.Exec == nil {
+			continue
+		}
+		out[s.Name] = &switches.Exec{
+			Service: s.Name, Migration: m.Name, Dir: a.dir, LogDir: filepath.Join(stateDir, "logs"), Spec: *s.Switch.Exec,
+			Cluster:   map[cluster.Side]string{cluster.Source: m.Source.Name, cluster.Target: m.Target.Name},
+			Bootstrap: map[cluster.Side][]string{cluster.Source: bootstrap(m.Source, s.Listener), cluster.Target: bootstrap(m.Target, s.Listener)},
+			Environ:   environ(),
+		}
+	}
+	return out
+}
+
+// environ is kplan's own environment, without what is meant for this process
+// alone.
+func environ() []string {
+	var out []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "KPLAN_CRASH_AFTER=") {
+			out = append(out, kv)
+		}
+	}
+	return out
+}
+
+func bootstrap(c *plan.Cluster, listener string) []string {
+	for _, l := range c.Listeners {
+		if l.Name == listener {
+			return l.Bootstrap
+		}
+	}
+	return c.Bootstrap
+}
