@@ -117,6 +117,7 @@ func crashOnce(t *testing.T, example, name string, pair pairOf, k int) (endState
 	t.Helper()
 	source, target := pair(t)
 	s := newScenario(t, scenarioOptions{example: example, name: name, source: source, target: target, rate: 60})
+	s.binary = built().plain // a thousand starts: the race detector has its turn in the other tests
 	s.start()
 	s.flow(60)
 	if k > 0 {

@@ -61,8 +61,9 @@ func fake(t *testing.T, brokers int) end {
 
 // scenario is an example on two clusters with live services.
 type scenario struct {
-	t     *testing.T
-	stage *demo.Stage
+	t      *testing.T
+	stage  *demo.Stage
+	binary string // the kplan under test
 }
 
 type scenarioOptions struct {
@@ -91,7 +92,7 @@ func newScenario(t *testing.T, o scenarioOptions) *scenario {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scenario{t: t, stage: stage}
+	s := &scenario{t: t, stage: stage, binary: built().kplan}
 	t.Cleanup(func() {
 		if err := stage.Close(); err != nil {
 			t.Error(err)
@@ -174,7 +175,7 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), 4*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, built().kplan, args...)
+	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = s.stage.PlanDir
 	cmd.Env = append(s.environ(), env...)
 	var out bytes.Buffer
