@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +176,28 @@ func TestJournalFailureStopsEverything(t *testing.T) {
 		}
 		if len(r.Stranded) != 1 || r.Stranded[0].Service != "a" || len(r.Restored) > 0 || r.Stranded[0].Reason != "its restore cannot be recorded" {
 			t.Errorf("stranded %v, restored %v", r.Stranded, r.Restored)
+		}
+	})
+}
+
+// Taken out: the record that takes ownership back. A topic that somebody else
+// made in the moment before kplan did is not kplan's to alter.
+func TestTopicOfOthersIsNotOwned(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		s.locked(func() {
+			s.failing = func(op, _ string) error {
+				if op == "target create" {
+					return fmt.Errorf("creating: %w", cluster.ErrTopicExists)
+				}
+				return nil
+			}
+		})
+		if r := s.apply(); r.Err == nil || !errors.Is(r.Err, cluster.ErrTopicExists) {
+			t.Errorf("the run ended with %v", r.Err)
+		}
+		if owned := s.journal.fold().Owned; len(owned) > 0 {
+			t.Errorf("kplan thinks that it owns %v", owned)
 		}
 	})
 }

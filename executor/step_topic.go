@@ -81,6 +81,9 @@ func (r *run) create(ctx context.Context, want diff.Wanted) error {
 		Name: want.Name, Partitions: int(want.Partitions), ReplicationFactor: int(want.ReplicationFactor), Configs: want.Configs,
 	}, false)
 	if errors.Is(err, cluster.ErrTopicExists) {
+		if err := r.record(state.Record{Owned: &state.Owned{Topic: want.Name, Not: true}}); err != nil {
+			return err
+		}
 		return fmt.Errorf("topic %q has appeared on the target meanwhile, made by somebody else: %w. Look at kplan diff and apply again", want.Name, err)
 	}
 	return err

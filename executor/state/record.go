@@ -92,9 +92,11 @@ type Override struct {
 	Restored bool               `json:"restored,omitempty"`
 }
 
-// Owned names a topic that kplan created on the target.
+// Owned names a topic that kplan creates on the target. Not takes it back:
+// somebody else was first.
 type Owned struct {
 	Topic string `json:"topic"`
+	Not   bool   `json:"not,omitempty"`
 }
 
 // Answer is a person's answer taken from the inbox.

@@ -75,6 +75,8 @@ func (s *State) Apply(r Record) {
 		delete(s.Overrides, r.Override.Topic)
 	case r.Override != nil:
 		s.Overrides[r.Override.Topic] = *r.Override
+	case r.Owned != nil && r.Owned.Not:
+		delete(s.Owned, r.Owned.Topic)
 	case r.Owned != nil:
 		s.Owned[r.Owned.Topic] = true
 	case r.RunEnded != nil:
