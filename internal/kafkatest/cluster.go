@@ -144,7 +144,26 @@ func (c *Cluster) attempt(ctx context.Context) error {
 			return err
 		}
 	}
-	return c.awaitReady(ctx)
+	err := c.awaitReady(ctx)
+	if err == nil {
+		return nil
+	}
+	// A broker whose second listener cannot bind answers on the first one for a
+	// moment before it ends: its end is the reason, not the answer that failed.
+	return errors.Join(c.deathOf(time.Now().Add(deathLimit)), err)
+}
+
+// deathLimit is how long a broker that gives up may take to end.
+const deathLimit = 5 * time.Second
+
+// deathOf waits until a node has ended, and says why; nil when none has by then.
+func (c *Cluster) deathOf(deadline time.Time) error {
+	for {
+		if dead := c.diagnose(); dead != nil || time.Now().After(deadline) {
+			return dead
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // diagnose says why a cluster is not ready, if a node's end or log tells.

@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -61,7 +62,11 @@ func (c *Cluster) place(n *node, wanted []Listener) error {
 	if err != nil {
 		return fmt.Errorf("making the folder of %s: %w", n.name, err)
 	}
-	ports, err := freePorts(len(wanted))
+	choose := c.options.choose
+	if choose == nil {
+		choose = freePorts
+	}
+	ports, err := choose(len(wanted))
 	if err != nil {
 		return err
 	}
@@ -87,9 +92,18 @@ func (c *Cluster) launch(n *node) error {
 	return nil
 }
 
-// freePorts asks the kernel for ports. A broker has to know its port before it
-// opens it, so there is a moment in which somebody else can take it; Start then
-// tries again with others.
+// Brokers get their ports from below the range from which the kernel hands out
+// ports by itself (from 32768 on Linux): every connection and every listener on
+// port 0 of the same test run takes one of those.
+const (
+	lowestPort  = 15000
+	highestPort = 32000
+	portTries   = 200
+)
+
+// freePorts looks for ports that nobody listens on. A broker has to know its
+// port before it opens it, so there is a moment in which somebody else can take
+// it; Start then tries again with others.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	var held []net.Listener
@@ -98,17 +112,17 @@ func freePorts(n int) ([]int, error) {
 			_ = l.Close() // nothing was accepted on it
 		}
 	}()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for tries := 0; len(ports) < n; tries++ {
+		port := lowestPort + rand.IntN(highestPort-lowestPort)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			return nil, fmt.Errorf("looking for a free port: %w", err)
+			if tries > portTries {
+				return nil, fmt.Errorf("looking for a free port between %d and %d: %w", lowestPort, highestPort, err)
+			}
+			continue
 		}
 		held = append(held, l)
-		addr, ok := l.Addr().(*net.TCPAddr)
-		if !ok {
-			return nil, fmt.Errorf("looking for a free port: %s is no TCP address", l.Addr())
-		}
-		ports = append(ports, addr.Port)
+		ports = append(ports, port)
 	}
 	return ports, nil
 }

@@ -47,6 +47,8 @@ type Options struct {
 	// ExtraProperties go into every broker's server.properties, over what
 	// this package writes there.
 	ExtraProperties map[string]string
+
+	choose func(n int) ([]int, error) // ports; freePorts but for tests of this package
 }
 
 func (o Options) withDefaults() Options {
