@@ -16,6 +16,8 @@ const (
 	// says "not now": a leader moves, a coordinator loads.
 	settleTime = 5 * time.Second
 	retryEvery = 250 * time.Millisecond
+	// applyLook is how often is looked whether a broker has applied a change.
+	applyLook = 20 * time.Millisecond
 )
 
 // Patient returns the client with the patience to ask again for so long when

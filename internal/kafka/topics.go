@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -44,10 +46,19 @@ func (c *Client) CreateTopic(ctx context.Context, spec cluster.TopicSpec, valida
 
 // AlterConfigs sets configs of a topic incrementally, or deletes the ones with
 // a nil value (KIP-339), all in one request (R15). A refusal is a
-// *RefusedError.
+// *RefusedError. It returns when the brokers show what they accepted: with KRaft
+// the controller answers before a broker has applied the change.
 func (c *Client) AlterConfigs(ctx context.Context, topic string, changes map[string]*string, validateOnly bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	what := fmt.Sprintf("altering configs of topic %q", topic)
+	var before map[string]string
+	if !validateOnly {
+		var err error
+		if before, err = c.setOn(ctx, topic); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	entries := map[string]sarama.IncrementalAlterConfigsEntry{}
 	for k, v := range changes {
@@ -60,7 +71,63 @@ func (c *Client) AlterConfigs(ctx context.Context, topic string, changes map[str
 	err := c.retry(ctx, func() error { // the same values again do no harm
 		return c.admin.IncrementalAlterConfig(sarama.TopicResource, topic, entries, validateOnly)
 	})
-	return refused(fmt.Sprintf("altering configs of topic %q", topic), err)
+	if err != nil || validateOnly {
+		return refused(what, err)
+	}
+	return c.awaitConfigs(ctx, topic, changes, before)
+}
+
+// awaitConfigs waits until a change of configs shows. A broker may write a
+// value in another form than it was given, so any other value than before will
+// do.
+func (c *Client) awaitConfigs(ctx context.Context, topic string, changes map[string]*string, before map[string]string) error {
+	for began := time.Now(); ; {
+		now, err := c.setOn(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("reading the configs of topic %q back: %w", topic, err)
+		}
+		late := ""
+		for k, want := range changes {
+			was, wasSet := before[k]
+			is, isSet := now[k]
+			if want == nil && isSet || want != nil && (!isSet || wasSet && is == was && is != strings.TrimSpace(*want)) {
+				late = k
+			}
+		}
+		if late == "" {
+			return nil
+		}
+		if time.Since(began) > settleTime {
+			return fmt.Errorf("altering configs of topic %q: the brokers accepted it and do not show %s after %s. Look at the controller's log, then apply again", topic, late, settleTime)
+		}
+		if err := pause(ctx, applyLook); err != nil {
+			return err
+		}
+	}
+}
+
+// setOn returns the configs that are set on the topic itself.
+func (c *Client) setOn(ctx context.Context, topic string) (map[string]string, error) {
+	var described []*sarama.ConfigResourceResult
+	err := c.retry(ctx, func() (err error) {
+		described, err = c.admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: topic}}, sarama.DescribeConfigsOptions{})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	set := map[string]string{}
+	for _, r := range described {
+		if !errors.Is(r.ErrorCode, sarama.ErrNoError) {
+			return nil, r.ErrorCode
+		}
+		for _, e := range r.Configs {
+			if cluster.ConfigSource(e.Source) == cluster.SourceTopic {
+				set[e.Name] = e.Value
+			}
+		}
+	}
+	return set, nil
 }
 
 // CreatePartitions raises the number of partitions of a topic to total. A
