@@ -200,7 +200,7 @@ func TestStragglerIsNamed(t *testing.T) {
 			t.Errorf("the boundary is %q, so that nobody can answer", got)
 		}
 		s.inbox.dir = t.TempDir()
-		if err := state.Put(s.inbox.dir, state.Answer{Verb: "done", Address: address, Who: "me", At: time.Now()}); err != nil {
+		if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: address, Who: "me", At: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 		s.mustApply()

@@ -62,9 +62,9 @@ type Switch interface {
 	Check(ctx context.Context, step string) ([]cluster.Side, error)
 }
 
-// Journal keeps records; each is durable when Append returns.
+// Journal keeps records, in order; all are durable when Append returns.
 type Journal interface {
-	Append(state.Record) (state.Record, error)
+	Append(records ...state.Record) ([]state.Record, error)
 }
 
 // Inbox holds the answers of people.

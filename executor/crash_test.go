@@ -151,16 +151,23 @@ type killer struct {
 	gone bool
 }
 
-func (k *killer) Append(r state.Record) (state.Record, error) {
+func (k *killer) Append(records ...state.Record) ([]state.Record, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.gone || len(k.records) >= k.n {
-		k.gone = true
-		return r, &state.WriteError{Path: "journal", Err: errDead}
+	var written []state.Record
+	for _, r := range records {
+		if k.gone || len(k.records) >= k.n {
+			k.gone = true
+			return written, &state.WriteError{Path: "journal", Err: errDead}
+		}
+		w, err := k.memory.Append(r)
+		if err != nil {
+			return written, err
+		}
+		written = append(written, w...)
+		k.gone = !k.after && len(k.records) >= k.n
 	}
-	r, err := k.memory.Append(r)
-	k.gone = !k.after && len(k.records) >= k.n
-	return r, err
+	return written, nil
 }
 
 func (k *killer) dead(effect bool) error {

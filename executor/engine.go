@@ -141,15 +141,19 @@ func (r *run) status(address string) state.Status {
 }
 
 // record journals and folds.
-func (r *run) record(rec state.Record) error {
+func (r *run) record(records ...state.Record) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	rec.Run = r.RunID
-	rec, err := r.Journal.Append(rec)
+	for i := range records {
+		records[i].Run = r.RunID
+	}
+	written, err := r.Journal.Append(records...)
 	if err != nil {
 		return err
 	}
-	r.state.Apply(rec)
+	for _, rec := range written {
+		r.state.Apply(rec)
+	}
 	return nil
 }
 

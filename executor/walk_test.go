@@ -20,7 +20,7 @@ import (
 
 func answer(t testing.TB, s *stage, address string) {
 	t.Helper()
-	if err := state.Put(s.inbox.dir, state.Answer{Verb: "done", Address: address, At: time.Now()}); err != nil {
+	if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: address, At: time.Now()}}); err != nil {
 		t.Error(err)
 	}
 }

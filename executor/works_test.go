@@ -37,7 +37,7 @@ func TestWorksWithoutTraffic(t *testing.T) {
 			t.Errorf("status %q, overrides %v: the retention has to be held until somebody has said so", st.Steps[address].Status, st.Overrides)
 		}
 		s.inbox.dir = t.TempDir()
-		if err := state.Put(s.inbox.dir, state.Answer{Verb: "done", Address: address, At: time.Now()}); err != nil {
+		if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: address, At: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 		s.mustApply()
@@ -60,7 +60,7 @@ func TestWorksWaitsForAPersonWhoWatches(t *testing.T) {
 		s.onEvent = func(e executor.Event) {
 			if p, ok := e.(executor.StepParked); ok {
 				asked++
-				if err := state.Put(s.inbox.dir, state.Answer{Verb: "done", Address: p.Step.Address, At: time.Now()}); err != nil {
+				if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: p.Step.Address, At: time.Now()}}); err != nil {
 					t.Error(err)
 				}
 			}

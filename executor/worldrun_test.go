@@ -219,18 +219,21 @@ type memory struct {
 	at      func(n int) // called with the number of records after each one
 }
 
-func (m *memory) Append(r state.Record) (state.Record, error) {
+func (m *memory) Append(records ...state.Record) ([]state.Record, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.fail != nil {
-		return r, &state.WriteError{Path: "journal", Err: m.fail}
+		return nil, &state.WriteError{Path: "journal", Err: m.fail}
 	}
-	r.Seq, r.At = int64(len(m.records)+1), time.Now()
-	m.records = append(m.records, r)
-	if m.at != nil {
-		m.at(len(m.records))
+	for i := range records {
+		r := &records[i]
+		r.Seq, r.At = int64(len(m.records)+1), time.Now()
+		m.records = append(m.records, *r)
+		if m.at != nil {
+			m.at(len(m.records))
+		}
 	}
-	return r, nil
+	return records, nil
 }
 
 func (m *memory) fold() state.State {

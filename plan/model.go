@@ -16,12 +16,15 @@ type Plan struct {
 	Migration *Migration
 }
 
-// State says where kplan remembers what it has done. Path is relative to the
-// plan's directory unless absolute.
+// State says where kplan remembers what it has done: in files, or in a topic.
 type State struct {
-	Backend string // "file"
-	Path    string // ".kplan" by default
-	Range   hcl.Range
+	Backend string // "file" or "kafka"
+	// Path is that of "file", ".kplan" by default; relative to the plan's
+	// directory unless absolute. With "kafka" it holds the output of programs.
+	Path              string
+	Cluster           *Cluster // of "kafka"
+	ReplicationFactor int      // of "kafka"; 0: 3, or as many as there are brokers
+	Range             hcl.Range
 }
 
 // Cluster is one Kafka cluster. The embedded listener, named "", is the one
@@ -78,6 +81,8 @@ type Migration struct {
 	Topics   Topics
 	Groups   Groups
 	Services []*Service // in order of declaration
+	Gates    []*Gate    // in order of declaration
+	Notify   []Notify   // in order of declaration
 	Waivers  []Waiver
 	Verify   Verify
 	Range    hcl.Range
@@ -183,6 +188,62 @@ type ManualSwitch struct {
 type Instruction struct {
 	Source string
 	Target string
+}
+
+// Gate is a point that the migration passes only when every condition holds at
+// once. Unset conditions are zero or nil.
+type Gate struct {
+	Name      string
+	Before    string        // a phase ("prepare" or "switch") or a service's name
+	MaxLag    *int64        // records that the selected groups may have unread on the source, all together
+	Hold      time.Duration // how long MaxLag must have held
+	Soak      time.Duration // how long ago the last step that the gate waits for must have passed
+	Verified  time.Duration // a kplan verify of this plan without a failure must not be older
+	Window    *Window       // when it may be passed
+	Timeout   time.Duration // how long measured conditions are waited for; default 1h
+	Approvals []Approval    // all are needed, in order of declaration
+	Range     hcl.Range
+}
+
+// Approval is a person's word that a gate needs.
+type Approval struct {
+	Name    string
+	Expires time.Duration // after it was given; 0: never
+	From    []string      // who may give it; empty: anybody
+	Others  bool          // not the one who started the apply
+	Range   hcl.Range
+}
+
+// NotifyOn is an occasion to tell people.
+type NotifyOn string
+
+// The occasions.
+const (
+	OnPark NotifyOn = "park"
+	OnFail NotifyOn = "fail"
+	OnDone NotifyOn = "done"
+)
+
+// Notify tells people how a run ended. Exactly one of Exec and HTTP is set.
+type Notify struct {
+	On    []NotifyOn // default: all
+	Exec  *ExecNotify
+	HTTP  *HTTPNotify
+	Range hcl.Range
+}
+
+// ExecNotify runs a program (argv, no shell) with the message as JSON on its
+// standard input.
+type ExecNotify struct {
+	Command []string
+	Timeout time.Duration // default 30s
+}
+
+// HTTPNotify posts the message as JSON.
+type HTTPNotify struct {
+	URL     Secret // it often holds a token
+	Headers map[string]Secret
+	Timeout time.Duration // default 30s
 }
 
 // Waiver lets a check fail, with a reason.

@@ -31,7 +31,7 @@ func newDone(a *app) *cobra.Command {
 				return fmt.Errorf("step %s does not wait for anybody: %s", args[0], waiting(st))
 			}
 			who, host := whoami()
-			answer := state.Answer{Verb: "done", Address: args[0], Who: who, From: host, At: time.Now().UTC()}
+			answer := state.Answer{Request: state.Request{Verb: "done", Address: args[0], Who: who, From: host, At: time.Now().UTC()}}
 			if err := state.Put(dir, answer); err != nil {
 				return err
 			}

@@ -74,11 +74,11 @@ func crashAfter() (func(int), error) {
 // record appends through the session's state.
 func (s *session) record(r state.Record) error {
 	r.Run = s.run
-	r, err := s.journal.Append(r)
+	written, err := s.journal.Append(r)
 	if err != nil {
 		return err
 	}
-	s.state.Apply(r)
+	s.state.Apply(written[0])
 	return nil
 }
 

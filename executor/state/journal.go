@@ -152,21 +152,27 @@ func Open(dir string, now func() time.Time, onAppend func(records int)) (*Journa
 	return j, Replay(records), nil
 }
 
-// Append numbers and dates a record and returns it when it is on disk. After a
-// failure the tail is cut off again, so that a later Append finds whole lines.
-func (j *Journal) Append(r Record) (Record, error) {
+// Append numbers and dates records and returns them when they are on disk, all
+// with one sync. After a failure the tail is cut off again, so that a later
+// Append finds whole lines.
+func (j *Journal) Append(records ...Record) ([]Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	r.Version, r.Seq, r.At = FormatVersion, j.seq+1, j.now().UTC()
-	line, err := json.Marshal(r)
-	if err != nil {
-		return r, fmt.Errorf("encoding a journal record: %w", err)
+	var lines []byte
+	for i := range records {
+		r := &records[i]
+		r.Version, r.Seq, r.At = FormatVersion, j.seq+int64(i)+1, j.now().UTC()
+		line, err := json.Marshal(r)
+		if err != nil {
+			return nil, fmt.Errorf("encoding a journal record: %w", err)
+		}
+		lines = append(append(lines, line...), '\n')
 	}
 	at, err := j.file.Seek(0, 1)
 	if err != nil {
-		return r, &WriteError{Path: j.path, Err: err}
+		return nil, &WriteError{Path: j.path, Err: err}
 	}
-	_, err = j.file.Write(append(line, '\n'))
+	_, err = j.file.Write(lines)
 	if err == nil {
 		err = j.file.Sync()
 	}
@@ -175,14 +181,16 @@ func (j *Journal) Append(r Record) (Record, error) {
 		if _, seek := j.file.Seek(at, 0); cut == nil {
 			cut = seek
 		}
-		return r, &WriteError{Path: j.path, Err: errors.Join(err, cut)}
+		return nil, &WriteError{Path: j.path, Err: errors.Join(err, cut)}
 	}
-	j.seq++
-	j.wrote++
-	if j.onAppend != nil {
-		j.onAppend(j.wrote)
+	for range records {
+		j.seq++
+		j.wrote++
+		if j.onAppend != nil {
+			j.onAppend(j.wrote)
+		}
 	}
-	return r, nil
+	return records, nil
 }
 
 // Close closes the file.

@@ -62,7 +62,7 @@ func story() []state.Record {
 		{Run: "r1", Override: &state.Override{Topic: "t1", Set: map[string]string{"retention.ms": "-1"}, Restore: map[string]*string{"retention.ms": &before, "retention.bytes": nil}}},
 		{Run: "r1", Override: &state.Override{Topic: "t2", Set: map[string]string{"retention.ms": "-1"}}},
 		{Run: "r1", Override: &state.Override{Topic: "t2", Restored: true}},
-		{Run: "r1", Answer: &state.Answer{Verb: "done", Address: "a"}},
+		{Run: "r1", Answer: &state.Answer{Request: state.Request{Verb: "done", Address: "a"}}},
 		{Run: "r1", RunEnded: &state.RunEnded{Outcome: "failed"}},
 		{Run: "r2", RunBegan: &state.RunBegan{PlanHash: "h2"}},
 	}

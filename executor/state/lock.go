@@ -15,10 +15,14 @@ const lockName = "lock"
 
 // Holder says who holds the lock.
 type Holder struct {
+	ID    string    `json:"id,omitempty"` // what unlock takes
 	Who   string    `json:"who"`
 	Host  string    `json:"host"`
 	PID   int       `json:"pid"`
+	Space string    `json:"space,omitempty"` // where PID means something: boot id and PID namespace
 	Since time.Time `json:"since"`
+	Beat  time.Time `json:"beat,omitzero"` // the last heartbeat, where there are any
+	Epoch int64     `json:"epoch,omitempty"`
 }
 
 func (h Holder) String() string {

@@ -106,7 +106,7 @@ func TestInbox(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			if err := state.Put(dir, state.Answer{Verb: "done", Address: fmt.Sprint(i), Who: strings.Repeat("x", 4000), At: clock().Add(time.Duration(n-i) * time.Second)}); err != nil {
+			if err := state.Put(dir, state.Answer{Request: state.Request{Verb: "done", Address: fmt.Sprint(i), Who: strings.Repeat("x", 4000), At: clock().Add(time.Duration(n-i) * time.Second)}}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -17,6 +17,7 @@ type Record struct {
 	Seq     int64     `json:"seq"` // 1, 2, 3, ...
 	At      time.Time `json:"at"`
 	Run     string    `json:"run,omitempty"`
+	Epoch   int64     `json:"epoch,omitempty"` // the fencing token under which it was written
 
 	Begin     *Begin     `json:"begin,omitempty"`
 	RunBegan  *RunBegan  `json:"run_began,omitempty"`
@@ -26,6 +27,7 @@ type Record struct {
 	Override  *Override  `json:"override,omitempty"`
 	Owned     *Owned     `json:"owned,omitempty"`
 	Answer    *Answer    `json:"answer,omitempty"`
+	Moved     *Moved     `json:"moved,omitempty"`
 	RunEnded  *RunEnded  `json:"run_ended,omitempty"`
 }
 
@@ -99,13 +101,29 @@ type Owned struct {
 	Not   bool   `json:"not,omitempty"`
 }
 
-// Answer is a person's answer taken from the inbox.
+// Standing is how far a request has come.
+type Standing string
+
+// The standings. A record of format 1 has none and was effective.
+const (
+	Accepted  Standing = "accepted"  // seen and understood; it can still be withdrawn
+	Effective Standing = "effective" // done what it asked for
+	Refused   Standing = "refused"   // with the reason in Why
+	Withdrawn Standing = "withdrawn"
+	Void      Standing = "void" // it was effective and no longer counts: expired, or the step was reset
+)
+
+// Answer is what became of a request.
 type Answer struct {
-	Verb    string    `json:"verb"` // "done"
-	Address string    `json:"address"`
-	Who     string    `json:"who"`
-	From    string    `json:"from"` // host
-	At      time.Time `json:"at"`   // when it was given
+	Request
+	Standing Standing `json:"standing,omitempty"`
+	Why      string   `json:"why,omitempty"`
+}
+
+// Moved says that the state goes on elsewhere. A backend whose last such record
+// names another place refuses to act.
+type Moved struct {
+	To string `json:"to"` // "file" or "kafka CLUSTER-ID/TOPIC"
 }
 
 // RunEnded closes a run.

@@ -33,6 +33,7 @@ const (
 	Joined      Kind = "group.joined"   // members and assignments on the target, traffic not needed
 	Works       Kind = "group.works"    // consumers seen to work on the target (R10)
 	Release     Kind = "topic.release"  // give the target's topic its own retention back
+	Gate        Kind = "gate"           // conditions and approvals that must hold at once
 )
 
 // Step is one node of the graph. Its address is its identity across runs.
@@ -40,6 +41,7 @@ type Step struct {
 	Address string
 	Kind    Kind
 	Phase   Phase
+	Gate    string       // Gate: its name in the plan
 	Service string       // Stop, Start
 	Topic   string       // topic kinds
 	Group   string       // group kinds
