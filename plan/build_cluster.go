@@ -14,14 +14,14 @@ var plainName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 // identifier checks a name that expressions refer to.
 func (l *loader) identifier(x label, what string) {
 	if !hclsyntax.ValidIdentifier(x.text) {
-		l.errorf("KP1215", x.rng, "%s is no name for a %s. It begins with a letter and goes on with letters, digits, _ and -.", quote(x.text), what)
+		l.errorf("KP1215", x.rng, "%s is no name for %s. It begins with a letter and goes on with letters, digits, _ and -.", quote(x.text), withArticle(what))
 	}
 }
 
 // plainName checks a name that becomes part of addresses and file names.
 func (l *loader) plainName(x label, what string) {
 	if !plainName.MatchString(x.text) {
-		l.errorf("KP1215", x.rng, "%s is no name for a %s. Use letters, digits, _ and - only.", quote(x.text), what)
+		l.errorf("KP1215", x.rng, "%s is no name for %s. Use letters, digits, _ and - only.", quote(x.text), withArticle(what))
 	}
 }
 
@@ -50,12 +50,24 @@ func (l *loader) checkVersion(b *block) {
 	}
 }
 
-func (l *loader) buildState(b *block) State {
+// buildState reads where kplan remembers what it has done; target is that of
+// the migration, or nil.
+func (l *loader) buildState(b *block, clusters []*Cluster, target *Cluster) State {
 	s := State{Backend: "file", Path: ".kplan"}
 	if b == nil {
 		return s
 	}
-	s.Range = b.rng
+	s.Range, s.Backend = b.rng, b.spec.Variant
+	if s.Backend == "kafka" {
+		s.Cluster = l.clusterRef(b, "cluster", clusters)
+		if d, ok := l.value(b, "replication_factor"); ok {
+			s.ReplicationFactor = int(d.number)
+		}
+		if s.Cluster != nil && s.Cluster == target {
+			l.warnf("KP1703", b.attrs["cluster"].Expr.Range(), "The state would live on %s alone, the cluster that the migration moves to: without it nobody could tell what has moved, which is when it is needed most (R19). Name the source, or a third cluster.", quote(target.Name))
+		}
+		return s
+	}
 	if d, ok := l.value(b, "path"); ok {
 		s.Path = d.text
 		if info, err := os.Stat(inDir(l.opts.Dir, d.text)); err == nil && !info.IsDir() {

@@ -38,6 +38,12 @@ func (l *loader) buildMigration(b *block, clusters []*Cluster) *Migration {
 	for _, inner := range b.all("service") {
 		m.Services = append(m.Services, l.buildService(inner, m))
 	}
+	for _, inner := range b.all("gate") {
+		m.Gates = append(m.Gates, l.buildGate(inner, m))
+	}
+	for _, inner := range b.all("notify") {
+		m.Notify = append(m.Notify, l.buildNotify(inner))
+	}
 	for _, inner := range b.all("waive") {
 		m.Waivers = append(m.Waivers, l.buildWaiver(inner))
 	}
@@ -118,7 +124,7 @@ func (l *loader) buildTopics(b *block) Topics {
 	if inner := b.only("parity"); inner != nil {
 		t.Parity.Range = inner.rng
 		if d, ok := l.value(inner, "replication_factor"); ok {
-			t.Parity.ReplicationFactor = d.number
+			t.Parity.ReplicationFactor = int(d.number)
 		}
 		if d, ok := l.value(inner, "existing"); ok {
 			t.Parity.Existing = d.text

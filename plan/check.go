@@ -16,9 +16,13 @@ type block struct {
 	labels []label // without the variant
 	attrs  map[string]*hclsyntax.Attribute
 	blocks []*block
-	rng    hcl.Range // its header
-	first  hcl.Range // of a root: where the first file begins
+	named  map[twins]*block // of those that may stand several times
+	rng    hcl.Range        // its header
+	first  hcl.Range        // of a root: where the first file begins
 }
+
+// twins are blocks of one type with the same first label.
+type twins struct{ typ, label string }
 
 type label struct {
 	text string
@@ -149,14 +153,14 @@ func (c *checker) block(b *hclsyntax.Block, into *block) {
 	}
 	made := &block{spec: kind, labels: labels, attrs: map[string]*hclsyntax.Attribute{}, rng: b.DefRange()}
 	if twin := into.twin(made); twin != nil {
-		c.errorf("KP1216", made.labels[0].rng, "There is a %s %s already, at %s. Rename or remove one.", kind.Type, quote(labels[0].text), place(twin.rng))
+		c.errorf("KP1216", made.labels[0].rng, "There is %s %s already, at %s. Rename or remove one.", withArticle(kind.Type), quote(labels[0].text), place(twin.rng))
 	}
 	c.body(b.Body, made)
 	if repeated && !kind.Many {
 		return
 	}
 	c.missing(made, made.rng)
-	into.blocks = append(into.blocks, made)
+	into.adopt(made)
 }
 
 func onlyOne(typ string) string {
@@ -171,12 +175,19 @@ func (b *block) twin(of *block) *block {
 	if !of.spec.Many || len(of.labels) == 0 {
 		return nil
 	}
-	for _, c := range b.blocks {
-		if c.spec.Type == of.spec.Type && c.labels[0].text == of.labels[0].text {
-			return c
-		}
+	return b.named[twins{of.spec.Type, of.labels[0].text}]
+}
+
+// adopt takes a block in. Of twins the first counts.
+func (b *block) adopt(c *block) {
+	b.blocks = append(b.blocks, c)
+	if !c.spec.Many || len(c.labels) == 0 || b.twin(c) != nil {
+		return
 	}
-	return nil
+	if b.named == nil {
+		b.named = map[twins]*block{}
+	}
+	b.named[twins{c.spec.Type, c.labels[0].text}] = c
 }
 
 // chooseKind finds the kind by the first label and splits off the other
@@ -274,16 +285,22 @@ func (c *checker) notBuilt(rng hcl.Range, what, wayOut string) {
 
 // unknown reports a name that the language does not have at this place.
 func (c *checker) unknown(code Code, what, name string, spec *BlockSpec, rng hcl.Range) {
+	homes := c.spec.homes(name, what == "argument")
 	where := "at the top of a plan file"
 	if spec.Type != "" {
 		where = "in " + spec.Type
+	}
+	for _, home := range homes {
+		if strings.HasPrefix(home, spec.Type+" ") { // another variant has it
+			where = "in " + spec.kindName()
+		}
 	}
 	text := fmt.Sprintf("There is no %s %s %s.", what, quote(name), where)
 	if hint := didYouMean(name, spec.names()); hint != "" {
 		c.errorf(code, rng, "%s%s", text, hint)
 		return
 	}
-	if homes := c.spec.homes(name, what == "argument"); len(homes) > 0 {
+	if len(homes) > 0 {
 		c.errorf(code, rng, "%s It belongs in %s.", text, strings.Join(homes, " or "))
 		return
 	}

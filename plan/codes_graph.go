@@ -27,5 +27,8 @@ func codesGraph() []CodeInfo {
 		{"KP2008", "Scheme without steps",
 			"The plan's scheme is known to the language, but this version of kplan cannot carry it out.",
 			"Use a scheme that is built."},
+		{"KP2009", "Gate holds up a wave",
+			"The gate stands before one service of several that move together, since they share the writing of a topic or a group. The others do not wait for it: they stop, and stay stopped for as long as the gate is closed.",
+			"Put the gate before the phase, or before a service that moves alone."},
 	}
 }

@@ -37,7 +37,7 @@ func codesSelection() []CodeInfo {
 			"The pattern is a glob, but has the look of a regular expression, and would then match other names than meant.",
 			"Put a regular expression between slashes (\"/orders-.*/\"), or write the glob without its signs."},
 		{"KP1403", "Internal topic selected",
-			"Topics whose names begin with __ are Kafka's own. Each cluster keeps its own; copying one over the other destroys offsets or transactions.",
+			"Topics whose names begin with __ are Kafka's own. Each cluster keeps its own; copying one over the other destroys offsets or transactions. Names that begin with _kplan. are where kplan keeps its state.",
 			"Take it out; kplan moves consumer positions itself."},
 		{"KP1404", "Topic not selected",
 			"The plan uses a topic that topics.include does not cover, or that topics.exclude removes, so it would not exist on the target as the plan means it.",
@@ -96,5 +96,8 @@ func codesRest() []CodeInfo {
 		{"KP1702", "Invalid state path",
 			"The state path exists but is not a directory.",
 			"Choose another path."},
+		{"KP1703", "State on the target alone",
+			"The state says which service and which topic is on which side. On the target it would be lost together with the cluster that the way back leads away from (R19).",
+			"Keep the state on the source or on a third cluster."},
 	}
 }

@@ -11,7 +11,8 @@ import (
 // Code identifies a kind of problem for good, such as KP1203. The hundreds
 // group the codes: 10 files and syntax, 11 variables, functions and secrets,
 // 12 names and values, 13 clusters, 14 topics and groups, 15 services,
-// 16 schemes, 17 waivers, verify and state, 20 the graph, 30 the diff.
+// 16 schemes, 17 waivers, verify and state, 18 gates, 19 notifications, 20 the
+// graph, 30 the diff.
 type Code string
 
 // CodeInfo is what there is to say about a code without a plan at hand.
@@ -36,7 +37,7 @@ func Codes() []CodeInfo {
 func codeGroups() []func() []CodeInfo {
 	return []func() []CodeInfo{
 		codesFiles, codesValues, codesNames, codesClusters, codesSelection,
-		codesServices, codesRest, codesGraph, codesDiff,
+		codesServices, codesRest, codesGates, codesNotify, codesGraph, codesDiff,
 	}
 }
 

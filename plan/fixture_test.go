@@ -215,7 +215,7 @@ func TestCodes(t *testing.T) {
 	if !sort.SliceIsSorted(codes, func(i, j int) bool { return codes[i].Code < codes[j].Code }) {
 		t.Error("codes are not sorted")
 	}
-	format := regexp.MustCompile(`^KP(1[0-7]|20|30)\d\d$`)
+	format := regexp.MustCompile(`^KP(1[0-9]|20|30)\d\d$`)
 	seen := map[Code]bool{}
 	for _, c := range codes {
 		if seen[c.Code] || !format.MatchString(string(c.Code)) {

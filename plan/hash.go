@@ -19,14 +19,16 @@ const hashFormat = "kplan plan 1"
 // Hash identifies what the plan means: sha256 in hex of the evaluated model
 // without secrets, source ranges and the directory's path. Comments,
 // formatting, and how a value is expressed do not change it; the order of
-// services and clusters does.
+// services and clusters does. Notifications and the place of the state do not
+// count either: they change nothing about what is done.
 func (p *Plan) Hash() string {
-	sum := sha256.Sum256([]byte(hashFormat + "\n" + p.describe()))
+	meant := *p
+	meant.State = State{}
+	sum := sha256.Sum256([]byte(hashFormat + "\n" + meant.describe()))
 	return hex.EncodeToString(sum[:])
 }
 
-// describe writes the model as lines of path = value, which is what Hash
-// covers. Empty values are left out, so that a new field of the model leaves
+// describe writes the model as lines of path = value. Empty values are left out, so that a new field of the model leaves
 // the hashes of plans alone that do not use it.
 func (p *Plan) describe() string {
 	var out strings.Builder
@@ -40,12 +42,14 @@ func (p *Plan) describe() string {
 
 func describe(out *strings.Builder, path string, v reflect.Value) {
 	switch v.Type() {
-	case reflect.TypeOf(hcl.Range{}), reflect.TypeOf(Secret{}):
+	case reflect.TypeOf(hcl.Range{}), reflect.TypeOf(Secret{}), reflect.TypeOf(Notify{}):
 		return
 	case reflect.TypeOf(Pattern{}):
 		v = v.FieldByName("Text")
 	case reflect.TypeOf(time.Duration(0)):
-		fmt.Fprintf(out, "%s = %s\n", path, time.Duration(v.Int()))
+		if !v.IsZero() {
+			fmt.Fprintf(out, "%s = %s\n", path, time.Duration(v.Int()))
+		}
 		return
 	}
 	switch v.Kind() {
@@ -54,7 +58,7 @@ func describe(out *strings.Builder, path string, v reflect.Value) {
 			return
 		}
 		// Clusters are described where they are declared.
-		if c, is := v.Interface().(*Cluster); is && strings.HasPrefix(path, "Migration.") {
+		if c, is := v.Interface().(*Cluster); is && !strings.HasPrefix(path, "Clusters[") {
 			fmt.Fprintf(out, "%s = cluster.%s\n", path, c.Name)
 			return
 		}

@@ -77,6 +77,8 @@ type loader struct {
 	locals    map[string]*local
 	scope     *hcl.EvalContext // everything but side
 
+	hints int // given about names that no pattern covers
+
 	// The selection could not be read, so nothing is compared with it.
 	topicsUnknown, groupsUnknown bool
 }
@@ -86,15 +88,17 @@ type loader struct {
 func (l *loader) build(root *block) *Plan {
 	p := &Plan{Dir: l.opts.Dir}
 	l.checkVersion(root.only("kplan"))
-	p.State = l.buildState(root.only("state"))
 	for _, b := range root.all("cluster") {
 		p.Clusters = append(p.Clusters, l.buildCluster(b))
 	}
 	l.validateClusters(p.Clusters)
+	var target *Cluster
 	if b := root.only("migration"); b != nil {
 		p.Migration = l.buildMigration(b, p.Clusters)
 		l.validateSelection(p.Migration)
 		l.validateServices(p.Migration)
+		target = p.Migration.Target
 	}
+	p.State = l.buildState(root.only("state"), p.Clusters, target)
 	return p
 }

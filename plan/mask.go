@@ -28,11 +28,20 @@ func (s *Sources) sensitiveName(name string) bool {
 		}
 	}
 	for known := range s.sensitive {
-		if levenshtein.Distance(name, known, nil) <= 2 {
+		if levenshtein.Distance(name, known, nil) <= misspelling(known) {
 			return true
 		}
 	}
 	return false
+}
+
+// misspelling is how many errors a typing of the name may have. Two away from
+// "url" is every word of two letters.
+func misspelling(name string) int {
+	if len(name) < 5 {
+		return 1
+	}
+	return 2
 }
 
 // addSecrets remembers the texts of a value that must not appear anywhere.

@@ -63,6 +63,12 @@ func hiddenPlans() map[string]string {
 		"elsewhere":        "state \"file\" { path = \"canary-long\" }\n" + in(`    password = "canary-long"`),
 		"wrong place":      "visible = 1\npassword = \"canary\"",
 
+		"url":            "migration \"visible\" {\n  notify \"http\" { url = \"https://canary\" }\n}",
+		"url local":      "locals {\n  a = \"https://canary\"\n}\nmigration \"visible\" {\n  notify \"http\" { url = local.a }\n}",
+		"headers":        "migration \"visible\" {\n  notify \"http\" {\n    headers = {\n      X = \"canary\"\n    }\n  }\n}",
+		"broken url":     "migration \"visible\" {\n  notify \"http\" { url = \"https://canary\n",
+		"broken headers": "migration \"visible\" {\n  notify \"http\" {\n  headers = {\n X = \"canary\"\n",
+
 		// These do not parse.
 		"broken literal":    in(`    password = "canary"`) + "}",
 		"broken same line":  in(`    sasl { username = "visible" password = "canary" }`),

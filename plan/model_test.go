@@ -80,11 +80,17 @@ func TestModel(t *testing.T) {
 		"a sensitive variable": old.SASL.Password.Reveal(),
 		"env":                  moved.SASL.Password.Reveal(),
 		"a local of file":      moved.Listeners[0].SASL.Password.Reveal(),
+		"a url":                p.Migration.Notify[1].HTTP.URL.Reveal(),
+		"a header of env":      p.Migration.Notify[1].HTTP.Headers["Authorization"].Reveal(),
+		"a header":             p.Migration.Notify[1].HTTP.Headers["X-Kind"].Reveal(),
 	}
 	want := map[string]string{
 		"a sensitive variable": "canary-in-a-variable",
 		"env":                  "canary-in-the-environment",
 		"a local of file":      "canary-with-newline",
+		"a url":                "https://hooks.example/services/canary",
+		"a header of env":      "Bearer canary-in-the-environment",
+		"a header":             "plan",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("passwords (-want +got):\n%s", d)
@@ -111,6 +117,9 @@ func TestRanges(t *testing.T) {
 		"group":     at(m.Services[1].Groups[1].Range),
 		"switch":    at(m.Services[1].Switch.Range),
 		"verify":    at(m.Verify.Range),
+		"gate":      at(m.Gates[1].Range),
+		"approval":  at(m.Gates[1].Approvals[0].Range),
+		"notify":    at(m.Notify[1].Range),
 	}
 	want := map[string]string{
 		"state":     "clusters.kplan.hcl:4:1",
@@ -123,7 +132,10 @@ func TestRanges(t *testing.T) {
 		"service":   "migration.kplan.hcl:48:3",
 		"group":     "migration.kplan.hcl:51:37",
 		"switch":    "migration.kplan.hcl:53:5",
-		"verify":    "migration.kplan.hcl:75:3",
+		"verify":    "migration.kplan.hcl:111:3",
+		"gate":      "migration.kplan.hcl:76:3",
+		"approval":  "migration.kplan.hcl:83:14",
+		"notify":    "migration.kplan.hcl:100:3",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("ranges (-want +got):\n%s", d)
@@ -165,6 +177,9 @@ func TestHash(t *testing.T) {
 		"expression": replace(`bytes("80MiB")`, "80 * 1024 * 1024"),
 		"unit":       replace(`"90s"`, `"1m30s"`),
 		"secret":     replace(`env("KAFKA_PASSWORD")`, `file("secrets/password")`),
+		"url":        replace("hooks.example", "other.example"),
+		"occasions":  replace(`["fail", "park"]`, `["done"]`),
+		"program":    replace(`["ops/svc", "notify"]`, `["true"]`),
 	}
 	for name, edit := range same {
 		if got := mustLoad(t, goodOptions(t, edit)).Hash(); got != base {
@@ -181,6 +196,11 @@ func TestHash(t *testing.T) {
 		"wait":       replace(`"10s"`, `"11s"`),
 		"unstated":   replace(`quiet_for     = "10s"`, ""),
 		"waiver":     replace("no keys", "few keys"),
+		"limit":      replace("max_lag = 1000", "max_lag = 1001"),
+		"no limit":   replace("max_lag = 0", `soak = "1h"`),
+		"window":     replace("Sat 22:00", "Sat 21:00"),
+		"approver":   replace(`"bob"`, `"eve"`),
+		"gate":       replace(`approval "owner" {}`, ""),
 		"uncommited": replace(`"earliest"`, `"latest"`),
 	}
 	for name, edit := range other {

@@ -10,12 +10,13 @@ import (
 
 // Pattern selects names: an anchored glob whose * crosses dots, or a regular
 // expression between slashes (anchored as well). Globs never match Kafka's
-// internal topics (__*).
+// internal topics (__*) nor kplan's own (_kplan.*).
 type Pattern struct {
 	Text  string
 	Range hcl.Range
 	re    *regexp.Regexp
 	glob  bool
+	plain bool // a glob without signs, which is compared and not matched
 }
 
 // NewPattern compiles a pattern.
@@ -28,7 +29,7 @@ func NewPattern(text string, rng hcl.Range) (Pattern, error) {
 	if len(text) > 1 && strings.HasPrefix(text, "/") && strings.HasSuffix(text, "/") {
 		expr = text[1 : len(text)-1]
 	} else {
-		p.glob = true
+		p.glob, p.plain = true, !strings.ContainsAny(text, "*?")
 		expr = strings.NewReplacer(`\*`, `.*`, `\?`, `.`).Replace(regexp.QuoteMeta(text))
 	}
 	// On its own first: "a)|(b" would be valid inside the group, and undo the
@@ -45,29 +46,40 @@ func NewPattern(text string, rng hcl.Range) (Pattern, error) {
 }
 
 // Match reports whether the pattern selects the name.
-func (p Pattern) Match(name string) bool {
-	if p.re == nil || (p.glob && strings.HasPrefix(name, "__")) {
+func (p Pattern) Match(name string) bool { return p.match(name) }
+
+func (p *Pattern) match(name string) bool {
+	if p.plain && name != p.Text { // most often so, in a long list
 		return false
 	}
-	return p.re.MatchString(name)
+	if p.re == nil || (p.glob && (strings.HasPrefix(name, "__") || ownTopic(name))) {
+		return false
+	}
+	return p.plain || p.re.MatchString(name)
 }
 
 // Literal reports whether the pattern can match one name only.
-func (p Pattern) Literal() bool { return p.glob && !strings.ContainsAny(p.Text, "*?") }
+func (p Pattern) Literal() bool { return p.plain }
 
 // MatchAny reports whether any of the patterns selects the name.
 func MatchAny(patterns []Pattern, name string) bool {
-	for _, p := range patterns {
-		if p.Match(name) {
+	for i := range patterns { // a plan may name thousands
+		if patterns[i].match(name) {
 			return true
 		}
 	}
 	return false
 }
 
-// Selects reports whether the topic is part of the migration.
+// ownPrefix begins the names of the topics in which kplan keeps its state.
+const ownPrefix = "_kplan."
+
+func ownTopic(name string) bool { return strings.HasPrefix(name, ownPrefix) }
+
+// Selects reports whether the topic is part of the migration. kplan's own
+// topics never are: a migration that copied its own state would follow itself.
 func (t Topics) Selects(name string) bool {
-	return MatchAny(t.Include, name) && !MatchAny(t.Exclude, name)
+	return !ownTopic(name) && MatchAny(t.Include, name) && !MatchAny(t.Exclude, name)
 }
 
 // Ignores reports whether the group is ignored by name, and why.

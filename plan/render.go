@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -233,15 +234,12 @@ func (f *source) enclosing(at int) string {
 	var names []string
 	body := f.body
 	for body != nil {
-		var inner *hclsyntax.Block
-		for _, b := range body.Blocks {
-			if r := b.Range(); r.Start.Byte <= at && at < r.End.Byte {
-				inner = b
-			}
-		}
-		if inner == nil {
+		// Blocks stand in the order of the file, and a body may have thousands.
+		next := sort.Search(len(body.Blocks), func(i int) bool { return body.Blocks[i].Range().Start.Byte > at })
+		if next == 0 || body.Blocks[next-1].Range().End.Byte <= at {
 			break
 		}
+		inner := body.Blocks[next-1]
 		if !f.hides(inner.DefRange()) {
 			names = append(names, blockName(inner))
 		}

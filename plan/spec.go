@@ -11,8 +11,10 @@ const (
 	KindDuration Kind = "duration"           // text with a unit: "2h"
 	KindEnum     Kind = "one of"             // AttrSpec.Values
 	KindStrings  Kind = "list of strings"    //
+	KindWords    Kind = "list of words"      // AttrSpec.Values
 	KindPatterns Kind = "list of patterns"   // globs and /regular expressions/
 	KindConfig   Kind = "map of configs"     // Kafka's keys
+	KindHeaders  Kind = "map of headers"     // of HTTP; sensitive
 	KindPath     Kind = "path"               // relative to the plan's directory
 	KindCluster  Kind = "cluster reference"  // cluster.NAME
 	KindVersion  Kind = "version constraint" // ">= 0.1, < 2"
@@ -34,9 +36,11 @@ type AttrSpec struct {
 	Kind      Kind
 	Required  bool
 	Default   string      // for people; empty: none
-	Values    []ValueSpec // KindEnum
-	Min       string      // least value of a KindInt or KindDuration; empty: 1 or 1ms
+	Values    []ValueSpec // KindEnum, KindWords
+	Min       string      // least value of a KindInt (empty: 1) or a KindDuration (empty: 0)
+	NoMax     bool        // a KindInt without an upper limit; else it is at most 32767
 	Sensitive bool        // takes sensitive values only, and its source is never shown
+	Clear     bool        // Sensitive, but may stand in clear text: it is hidden all the same
 	MayBeNil  bool        // an empty text or list is a value
 	Doc       string      // one sentence
 	// NotBuilt is empty for arguments that work. Otherwise this version knows
@@ -66,11 +70,6 @@ func Spec() *BlockSpec {
 		Doc: "A directory of *.kplan.hcl files is one plan.",
 		Blocks: []BlockSpec{
 			specKplan(), specState(), specStateKafka(), specVariable(), specLocals(), specCluster(), specMigration(),
-			{
-				Type: "notify", Labels: []string{"NAME"}, Many: true,
-				Doc:      "Tells people about progress.",
-				NotBuilt: "Until then, follow a run by its output; a failed or parked run shows in the exit code.",
-			},
 		},
 	}
 }
@@ -99,10 +98,7 @@ func (b *BlockSpec) BlocksOf(typ string) []*BlockSpec {
 // Header is how the block begins, as people write it: switch "exec", or
 // cluster "NAME".
 func (b *BlockSpec) Header() string {
-	text := b.Type
-	if b.Variant != "" {
-		text += ` "` + b.Variant + `"`
-	}
+	text := b.kindName()
 	for _, l := range b.Labels {
 		text += ` "` + l + `"`
 	}
@@ -141,8 +137,16 @@ func (b *BlockSpec) names() []string {
 	return names
 }
 
-// homes returns the types of the blocks that have an argument, or a block, of
-// that name.
+// kindName is the type of the block, with the variant where there is one.
+func (b *BlockSpec) kindName() string {
+	if b.Variant == "" {
+		return b.Type
+	}
+	return b.Type + ` "` + b.Variant + `"`
+}
+
+// homes names the blocks that have an argument, or a block, of that name: by
+// their type, and by their variant where not all variants have it.
 func (b *BlockSpec) homes(name string, argument bool) []string {
 	var homes []string
 	b.Walk(func(path []*BlockSpec, at *BlockSpec) {
@@ -150,8 +154,17 @@ func (b *BlockSpec) homes(name string, argument bool) []string {
 		if argument {
 			known = at.Attr(name) != nil
 		}
-		if len(path) > 0 && known && !contains(homes, at.Type) {
-			homes = append(homes, at.Type)
+		if len(path) == 0 || !known {
+			return
+		}
+		home := at.Type
+		for _, kind := range path[len(path)-1].BlocksOf(at.Type) {
+			if argument && kind.Attr(name) == nil || !argument && len(kind.BlocksOf(name)) == 0 {
+				home = at.kindName()
+			}
+		}
+		if !contains(homes, home) {
+			homes = append(homes, home)
 		}
 	})
 	return homes

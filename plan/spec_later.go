@@ -25,23 +25,6 @@ func specLater() []BlockSpec {
 			Attrs:    []AttrSpec{{Name: "password", Kind: KindString, Sensitive: true, Doc: "The password, through env() or file()."}},
 		},
 		specMirror(),
-		{
-			Type: "gate", Labels: []string{"NAME"}, Many: true, Doc: "Conditions and approvals to pass.",
-			NotBuilt: "Stop before the point in question with kplan apply --until, and go on by hand.",
-			Attrs: []AttrSpec{
-				{Name: "before", Kind: KindString, Doc: "The phase or service that it guards."},
-				{Name: "max_lag", Kind: KindInt, Doc: "Records that the mirror may be behind."},
-				{Name: "hold", Kind: KindDuration, Doc: "How long the conditions must hold."},
-			},
-			Blocks: []BlockSpec{{
-				Type: "approval", Labels: []string{"NAME"}, Many: true, Doc: "A person's word.",
-				Attrs: []AttrSpec{{Name: "expires", Kind: KindDuration, Doc: "How long it counts."}},
-			}},
-		},
-		{
-			Type: "notify", Labels: []string{"NAME"}, Many: true, Doc: "Tells people about progress.",
-			NotBuilt: "Until then, follow a run by its output; a failed or parked run shows in the exit code.",
-		},
 	}
 }
 

@@ -11,7 +11,7 @@ func specMigration() BlockSpec {
 			specScheme("production_first", "Producers move first; consumers follow when they have consumed everything on the source. Order is kept.", ""),
 			specScheme("production_later", "Consumers start on the target first, while the old ones drain the source. No added latency; order between the clusters is not kept.", ""),
 			specScheme("stop_drain_start", "Wave by wave: stop, drain the mirror, place offsets, start.", "It needs the mirror. Use scheme \"production_first\", which keeps order as well, but waits for the drain."),
-			specTopics(), specGroups(), specService(),
+			specTopics(), specGroups(), specService(), specGate(), specNotifyExec(), specNotifyHTTP(),
 			{
 				Type: "waive", Labels: []string{"CHECK"}, Many: true, Doc: "Lets a check fail, by its name.",
 				Attrs: []AttrSpec{

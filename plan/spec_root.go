@@ -20,10 +20,10 @@ func specState() BlockSpec {
 
 func specStateKafka() BlockSpec {
 	return BlockSpec{
-		Type: "state", Variant: "kafka", Doc: "Keeps what kplan has done in a compacted topic, shared by all machines.",
-		NotBuilt: "Use state \"file\" and run kplan on one machine, or on a directory that all machines share.",
+		Type: "state", Variant: "kafka", Doc: "Keeps what kplan has done in a compacted topic, _kplan.MIGRATION, shared by all machines.",
 		Attrs: []AttrSpec{
-			{Name: "cluster", Kind: KindCluster, Required: true, Doc: "The cluster that holds the topic."},
+			{Name: "cluster", Kind: KindCluster, Required: true, Doc: "The cluster that holds the topic; better not the target, which may be what is lost (R19)."},
+			{Name: "replication_factor", Kind: KindInt, Default: "3, or as many as there are brokers", Doc: "Replicas of the topic, when kplan creates it."},
 		},
 	}
 }

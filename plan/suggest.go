@@ -3,6 +3,7 @@ package plan
 import (
 	"sort"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/agext/levenshtein"
 )
@@ -11,28 +12,75 @@ import (
 // "". Case does not count. Words of less than five letters allow one error, or
 // two letters swapped.
 func nearest(given string, candidates []string) string {
-	best, bestDistance := "", 3
+	best, bestDistance, half := "", 3, ""
 	given = strings.ToLower(given)
-	sorted := append([]string(nil), candidates...)
-	sort.Strings(sorted)
-	for _, c := range sorted {
-		d := levenshtein.Distance(given, strings.ToLower(c), nil)
-		if d == 2 && min(len(c), len(given)) < 5 && letters(given) != letters(strings.ToLower(c)) {
+	for _, c := range candidates {
+		lower := strings.ToLower(c)
+		if len(given) >= 4 && strings.HasPrefix(lower, given) && (half == "" || c < half) {
+			half = c // half a name: "user" for "username"
+		}
+		if !near(given, lower) {
 			continue
 		}
-		if d < bestDistance {
+		d := levenshtein.Distance(given, lower, nil)
+		if d == 2 && min(len(c), len(given)) < 5 && letters(given) != letters(lower) {
+			continue
+		}
+		if d < bestDistance || d == bestDistance && best != "" && c < best {
 			best, bestDistance = c, d
 		}
 	}
-	if best == "" && len(given) >= 4 {
-		// Half a name: "user" for "username".
-		for _, c := range sorted {
-			if strings.HasPrefix(strings.ToLower(c), given) {
-				return c
-			}
-		}
+	if best == "" {
+		return half
 	}
 	return best
+}
+
+// near reports whether two words may be at most two errors apart, at a price
+// that thousands of candidates can have: what they begin and end with alike
+// costs nothing, and of the rest only the signs are counted.
+func near(a, b string) bool {
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	most := 2
+	if !ascii(a) || !ascii(b) {
+		most *= utf8.UTFMax // an error is a character, and these are bytes
+	}
+	if len(a)-len(b) > most || len(b)-len(a) > most {
+		return false
+	}
+	var count [256]int16
+	for i := range len(a) {
+		count[a[i]]++
+	}
+	for i := range len(b) {
+		count[b[i]]--
+	}
+	more, fewer := 0, 0
+	for i := range len(a) {
+		if n := count[a[i]]; n > 0 {
+			more, count[a[i]] = more+int(n), 0
+		}
+	}
+	for i := range len(b) {
+		if n := count[b[i]]; n < 0 {
+			fewer, count[b[i]] = fewer-int(n), 0
+		}
+	}
+	return more <= most && fewer <= most
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // letters returns the letters of a word in order.
@@ -73,6 +121,14 @@ func oneOf(words []string) string {
 	}
 	last := len(quoted) - 1
 	return strings.Join(quoted[:last], ", ") + " or " + quoted[last]
+}
+
+// withArticle writes a noun with its article.
+func withArticle(noun string) string {
+	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "an " + noun
+	}
+	return "a " + noun
 }
 
 // printable replaces what would steer a terminal.

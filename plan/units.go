@@ -42,6 +42,23 @@ func ParseDuration(text string) (time.Duration, error) {
 	return time.Duration(total.Num().Int64()), nil
 }
 
+// durationText writes a duration as ParseDuration reads it: "1d12h", "90s" as
+// "1m30s". Less than a millisecond is left out.
+func durationText(d time.Duration) string {
+	text := ""
+	for _, unit := range []string{"d", "h", "m", "s", "ms"} {
+		size := time.Duration(durationUnit(unit))
+		if n := d / size; n > 0 {
+			text += fmt.Sprintf("%d%s", n, unit)
+			d -= n * size
+		}
+	}
+	if text == "" {
+		return "0s"
+	}
+	return text
+}
+
 func durationUnit(unit string) int64 {
 	switch unit {
 	case "ms":

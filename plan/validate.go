@@ -63,6 +63,8 @@ func (l *loader) topicName(n NamedRef) {
 	switch {
 	case strings.HasPrefix(n.Name, "__"):
 		l.errorf("KP1403", n.Range, "%s is one of Kafka's internal topics. Each cluster keeps its own, and kplan moves consumer positions itself; take it out.", quote(n.Name))
+	case ownTopic(n.Name):
+		l.errorf("KP1403", n.Range, "%s is the name of a topic in which kplan keeps its state, which does not migrate. Take it out.", quote(n.Name))
 	case strings.ContainsAny(n.Name, "*?") || len(n.Name) > 1 && strings.HasPrefix(n.Name, "/") && strings.HasSuffix(n.Name, "/"):
 		l.errorf("KP1408", n.Range, "%s is a pattern. Name each topic in full here; patterns go in topics.include.", quote(n.Name))
 	case !legalTopic.MatchString(n.Name) || n.Name == "." || n.Name == "..":
@@ -99,6 +101,10 @@ func (l *loader) validateSelection(m *Migration) {
 // topicPattern checks one pattern; of is the selection that it is a part of,
 // or empty when it selects nothing.
 func (l *loader) topicPattern(p Pattern, of Topics) {
+	if p.glob && ownTopic(p.Text) {
+		l.errorf("KP1403", p.Range, "%s names topics in which kplan keeps its state, which patterns never match. Take it out.", quote(p.Text))
+		return
+	}
 	if p.glob && strings.HasPrefix(p.Text, "__") {
 		l.errorf("KP1403", p.Range, "%s names internal topics of Kafka, which patterns never match: each cluster keeps its own. Take it out.", quote(p.Text))
 		return
@@ -135,7 +141,7 @@ func (l *loader) regexpByAccident(p Pattern) bool {
 
 // selected reports a topic that the selection does not hold.
 func (l *loader) selected(t Topics, n NamedRef, use string) {
-	if l.topicsUnknown || t.Selects(n.Name) || !legalTopic.MatchString(n.Name) || strings.HasPrefix(n.Name, "__") {
+	if l.topicsUnknown || t.Selects(n.Name) || !legalTopic.MatchString(n.Name) || strings.HasPrefix(n.Name, "__") || ownTopic(n.Name) {
 		return
 	}
 	for _, p := range t.Exclude {
@@ -144,7 +150,7 @@ func (l *loader) selected(t Topics, n NamedRef, use string) {
 			return
 		}
 	}
-	l.errorf("KP1404", n.Range, "The topic %s %s, but no pattern of topics.include covers it.%s", quote(n.Name), use, includeHint(n.Name, t.Include))
+	l.errorf("KP1404", n.Range, "The topic %s %s, but no pattern of topics.include covers it.%s", quote(n.Name), use, l.includeHint(n.Name, t.Include))
 }
 
 func (l *loader) groupSelected(g Groups, n NamedRef, use string) {
@@ -155,11 +161,20 @@ func (l *loader) groupSelected(g Groups, n NamedRef, use string) {
 	if l.groupsUnknown || MatchAny(g.Include, n.Name) {
 		return
 	}
-	l.errorf("KP1405", n.Range, "The group %s %s, but no pattern of groups.include covers it, so its offsets would stay behind.%s", quote(n.Name), use, includeHint(n.Name, g.Include))
+	l.errorf("KP1405", n.Range, "The group %s %s, but no pattern of groups.include covers it, so its offsets would stay behind.%s", quote(n.Name), use, l.includeHint(n.Name, g.Include))
 }
 
+// mostHints is how many names are looked for among the patterns of a list.
+// Who has more wrong ones than that has another problem than typing errors,
+// and a list may be long.
+const mostHints = 200
+
 // includeHint offers the nearest literal, or to add the name.
-func includeHint(name string, include []Pattern) string {
+func (l *loader) includeHint(name string, include []Pattern) string {
+	const add = " Add it there, or correct the name."
+	if l.hints++; l.hints > mostHints {
+		return add
+	}
 	var literals []string
 	for _, p := range include {
 		if p.Literal() {
@@ -169,7 +184,7 @@ func includeHint(name string, include []Pattern) string {
 	if s := didYouMean(name, literals); s != "" {
 		return s
 	}
-	return " Add it there, or correct the name."
+	return add
 }
 
 // validateService looks at one service alone.

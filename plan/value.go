@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,13 +19,15 @@ type decoded struct {
 	null     bool      // absent in all but writing
 	text     string
 	secret   Secret
-	number   int
+	marked   bool // secret came through env() or file()
+	number   int64
 	yes      bool
 	duration time.Duration
 	list     []NamedRef
 	patterns []Pattern
 	config   map[string]string
 	keys     []NamedRef // of config
+	secrets  map[string]Secret
 }
 
 // value evaluates an argument and converts it to the kind that the
@@ -47,6 +50,10 @@ func (l *loader) value(b *block, name string) (decoded, bool) {
 			l.errorf("KP1205", d.rng, "%s is null, as if it were not there, but %s needs it. %s", name, b.spec.Type, spec.Doc)
 		}
 		return d, false
+	}
+	if spec.Sensitive && spec.Kind == KindHeaders {
+		ok = l.decodeHeaders(spec, v, &d)
+		return d, ok
 	}
 	if spec.Sensitive {
 		ok = l.decodeSecret(spec, v, &d)
@@ -73,6 +80,8 @@ func (l *loader) decode(spec *AttrSpec, expr hclsyntax.Expression, v cty.Value, 
 		return true
 	case KindStrings, KindPatterns:
 		return l.decodeList(spec, expr, v, d)
+	case KindWords:
+		return l.decodeList(spec, expr, v, d) && l.decodeWords(spec, d)
 	case KindConfig:
 		return l.decodeConfig(spec, expr, v, d)
 	}
@@ -110,7 +119,8 @@ func (l *loader) wrongType(spec *AttrSpec, rng hcl.Range, want string) bool {
 func (l *loader) decodeSecret(spec *AttrSpec, v cty.Value, d *decoded) bool {
 	clear, marks := v.UnmarkDeep()
 	l.sources.addSecrets(clear)
-	if _, is := marks[sensitive]; !is {
+	_, d.marked = marks[sensitive]
+	if !d.marked && !spec.Clear {
 		l.errorf("KP1115", d.rng, "%s must come through env(\"NAME\") or file(\"path\"), or a variable that is declared with sensitive = true and set by %sNAME. "+
 			"A secret that stands in a file or on a command line is known to everybody who reads it; replace it.", spec.Name, VarEnvPrefix)
 		return false
@@ -139,13 +149,21 @@ func (l *loader) decodeInt(spec *AttrSpec, v cty.Value, d *decoded) bool {
 	if accuracy != big.Exact {
 		return l.wrongType(spec, d.rng, "a whole number")
 	}
-	// Kafka counts replicas in 16 bits, and nothing else here is larger.
+	least := int64(1)
+	if m, err := strconv.ParseInt(spec.Min, 10, 64); err == nil {
+		least = m
+	}
+	// Kafka counts replicas in 16 bits.
 	const most = 1<<15 - 1
-	if n < 1 || n > most {
-		l.errorf("KP1211", d.rng, "%s is %d, and must be from 1 to %d.", spec.Name, n, most)
+	switch {
+	case spec.NoMax && n < least:
+		l.errorf("KP1211", d.rng, "%s is %d, and must be at least %d.", spec.Name, n, least)
+		return false
+	case !spec.NoMax && (n < least || n > most):
+		l.errorf("KP1211", d.rng, "%s is %d, and must be from %d to %d.", spec.Name, n, least, most)
 		return false
 	}
-	d.number = int(n)
+	d.number = n
 	return true
 }
 
@@ -180,6 +198,16 @@ func (l *loader) decodeEnum(spec *AttrSpec, d *decoded) bool {
 	}
 	l.errorf("KP1210", d.rng, "%s cannot be %s.%s It can be %s.", spec.Name, quote(d.text), didYouMean(d.text, all), oneOf(works))
 	return false
+}
+
+// decodeWords checks a list whose elements are words of a few.
+func (l *loader) decodeWords(spec *AttrSpec, d *decoded) bool {
+	ok := true
+	for _, word := range d.list {
+		element := decoded{rng: word.Range, text: word.Name}
+		ok = l.decodeEnum(spec, &element) && ok
+	}
+	return ok
 }
 
 // decodeList reads lists of strings and patterns. Elements are placed where

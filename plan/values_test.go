@@ -1,13 +1,16 @@
 package plan
 
 import (
+	"math/rand"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/agext/levenshtein"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -255,8 +258,18 @@ func TestSpec(t *testing.T) {
 			if a.Required && a.Default != "" {
 				t.Errorf("%s.%s is required and has a default", at, a.Name)
 			}
-			if _, err := ParseDuration(a.Min); a.Min != "" && err != nil {
+			_, err := ParseDuration(a.Min)
+			if a.Kind == KindInt {
+				_, err = strconv.Atoi(a.Min)
+			}
+			if a.Min != "" && err != nil {
 				t.Errorf("%s.%s: %v", at, a.Name, err)
+			}
+			if a.Kind == KindWords && len(a.Values) == 0 {
+				t.Errorf("%s.%s: has no words to choose from", at, a.Name)
+			}
+			if a.Clear && !a.Sensitive {
+				t.Errorf("%s.%s is not sensitive, so nothing hides it", at, a.Name)
 			}
 		}
 	})
@@ -271,6 +284,32 @@ func TestNearest(t *testing.T) {
 		if got := nearest(given, names); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", given, got, want)
 		}
+	}
+}
+
+// TestNear compares the quick look with the distance itself.
+func TestNear(t *testing.T) {
+	r := rand.New(rand.NewSource(1))
+	alphabet := []rune("abcé€𝄞-")
+	word := func() string {
+		w := make([]rune, r.Intn(9))
+		for i := range w {
+			w[i] = alphabet[r.Intn(len(alphabet))]
+		}
+		return string(w)
+	}
+	close := 0
+	for range 200_000 {
+		a, b := word(), word()
+		if levenshtein.Distance(a, b, nil) > 2 {
+			continue
+		}
+		if close++; !near(a, b) {
+			t.Fatalf("%q and %q are near", a, b)
+		}
+	}
+	if close < 1000 || near("abcdef", "uvwxyz") || near("area-01.topic-00001", "area-01.topic-77701") {
+		t.Errorf("the quick look lets everything pass (%d pairs are near)", close)
 	}
 }
 

@@ -84,7 +84,8 @@ func phaseRows(doc diff.Doc, phase graph.Phase, opts Options) []row {
 	if phase == graph.Switch {
 		rows = stepRows(todo, opts)
 	} else {
-		rows = topicRows(todo, opts)
+		gates, topics := apart(todo)
+		rows = append(stepRows(gates[""], opts), topicRows(topics, opts)...)
 	}
 	return append(rows, noteRows(notes, doc.Clusters, opts)...)
 }
@@ -188,6 +189,9 @@ func total(doc diff.Doc) string {
 		part := fmt.Sprintf("%s to switch in %s", count(s.Services, "service"), count(s.Waves, "wave"))
 		if s.ByHand > 0 {
 			part += fmt.Sprintf(" (%d by hand)", s.ByHand)
+		}
+		if s.Gates > 0 {
+			part += ", " + count(s.Gates, "gate") + " to pass"
 		}
 		parts = append(parts, part)
 	}

@@ -66,7 +66,7 @@ func inherited(value string) cluster.Config {
 }
 
 // document is a diff with a bit of everything, made by the real packages.
-func document(t *testing.T, scheme plan.SchemeKind) diff.Doc {
+func document(t *testing.T, scheme plan.SchemeKind, gates ...*plan.Gate) diff.Doc {
 	t.Helper()
 	pattern, err := plan.NewPattern("orders.*", hcl.Range{})
 	if err != nil {
@@ -82,6 +82,7 @@ func document(t *testing.T, scheme plan.SchemeKind) diff.Doc {
 			{Name: "warehouse", Consumes: refs("orders.priced"), Groups: refs("orders-warehouse"), Switch: plan.Switch{Manual: &plan.ManualSwitch{}}},
 		},
 		Waivers: []plan.Waiver{{Check: diff.CheckOrder, Reason: "prices are absolute"}},
+		Gates:   gates,
 	}
 	source := cluster.Snapshot{At: time.Date(2026, 11, 22, 10, 14, 0, 0, time.UTC), Topics: map[string]cluster.Topic{}}
 	target := cluster.Snapshot{At: source.At.Add(time.Second), Topics: map[string]cluster.Topic{}, Defaults: map[string]cluster.Config{
@@ -140,6 +141,38 @@ func TestDiffText(t *testing.T) {
 		t.Run(test.golden, func(t *testing.T) {
 			var out bytes.Buffer
 			if err := report.DiffText(&out, document(t, test.scheme), test.opts); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, test.golden, out.Bytes())
+		})
+	}
+}
+
+// Each gate has its row before what waits for it, also where the rest is
+// folded.
+func TestGates(t *testing.T) {
+	window, err := plan.ParseWindow("Tue,Wed 08:00-11:00 Europe/Madrid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lag := int64(1000)
+	gates := []*plan.Gate{
+		{Name: "begin", Before: "prepare", Verified: time.Hour},
+		{Name: "cutover", Before: "switch", Window: window, MaxLag: &lag, Hold: 10 * time.Minute, Approvals: []plan.Approval{{Name: "sre", Expires: 8 * time.Hour}}},
+		{Name: "last", Before: "warehouse", Soak: 24 * time.Hour},
+	}
+	for _, test := range []struct {
+		golden string
+		scheme plan.SchemeKind
+		opts   report.Options
+	}{
+		{"gates_first.txt", plan.ProductionFirst, report.Options{}},
+		{"gates_full.txt", plan.ProductionFirst, report.Options{Full: true}},
+		{"gates_later.txt", plan.ProductionLater, report.Options{}},
+	} {
+		t.Run(test.golden, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := report.DiffText(&out, document(t, test.scheme, gates...), test.opts); err != nil {
 				t.Fatal(err)
 			}
 			golden(t, test.golden, out.Bytes())

@@ -3,11 +3,14 @@ package report
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 
 	"kplan/executor"
+	"kplan/executor/state"
 )
 
 // Intervals between progress lines: a person watches, or a log is written.
@@ -48,6 +51,8 @@ func (p *Progress) Event(e executor.Event) {
 	case executor.StepDone:
 		delete(p.waiting, e.Step.Address)
 		p.line("done     %s: %s (%s)", e.Step.Address, e.Text, e.Took.Round(time.Millisecond))
+	case executor.BatchDone:
+		p.line("done     %s", batch(e))
 	case executor.StepFailed:
 		delete(p.waiting, e.Step.Address)
 		p.line("failed   %s: %v", e.Step.Address, e.Err)
@@ -55,14 +60,50 @@ func (p *Progress) Event(e executor.Event) {
 		p.line("skipped  %s: needs %s", e.Step.Address, e.Because)
 	case executor.StepParked:
 		delete(p.waiting, e.Step.Address)
-		p.line("waiting  %s: %s\n         when it is done: %s (until %s)", e.Step.Address, e.Instruction, e.Command, e.Until.Format(time.RFC3339))
+		p.line("waiting  %s: %s", e.Step.Address, e.Instruction)
+		for _, c := range e.Conditions {
+			if !p.tty {
+				break // the conclusion has them
+			}
+			p.line("           %s %s: %s", map[bool]string{true: "met    ", false: "missing"}[c.Met], c.Name, c.Text)
+		}
+		p.line("         %s: %s (until %s)", map[bool]string{true: "when it is done", false: "to go on"}[len(e.Conditions) == 0], e.Command, e.Until.Format(time.RFC3339))
 	case executor.Restoring:
 		p.line("restore  service %s is put back to the source", e.Service)
 	case executor.Restored:
 		p.line("restored service %s runs on the source", e.Service)
 	case executor.Noted:
 		p.line("note     %s", e.Text)
+	case executor.Answered:
+		p.line("request  %s", asked(e.Answer))
+	case executor.Pausing:
+		p.line("paused   nothing new is begun, %d still under way", e.Running)
 	}
+}
+
+// batch says how many steps of a kind have passed together.
+func batch(e executor.BatchDone) string {
+	var parts []string
+	for _, text := range slices.Sorted(maps.Keys(e.Texts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", e.Texts[text], text))
+	}
+	return fmt.Sprintf("%s: %s (%s), %d left", e.Kind, strings.Join(parts, ", "), e.Took.Round(time.Millisecond), e.Left)
+}
+
+// asked says how far somebody's request has come.
+func asked(a state.Answer) string {
+	text := string(a.Verb)
+	if a.Address != "" {
+		text += " " + a.Address
+	}
+	if a.Value != "" {
+		text += "=" + a.Value
+	}
+	text += fmt.Sprintf(" by %s from %s: %s", a.Who, a.From, a.Standing)
+	if a.Why != "" {
+		text += ": " + a.Why
+	}
+	return text
 }
 
 func (p *Progress) tick() {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"sort"
 	"strings"
 
 	"kplan/plan/diff"
@@ -14,6 +15,7 @@ func stepRows(steps []diff.Change, opts Options) []row {
 	if opts.Full {
 		return everyStep(steps)
 	}
+	gates, steps := apart(steps)
 	waves := map[string][]diff.Change{}
 	for _, c := range steps {
 		waves[c.After["wave"]] = append(waves[c.After["wave"]], c)
@@ -29,9 +31,51 @@ func stepRows(steps []diff.Change, opts Options) []row {
 			order = append(order, wave)
 		}
 	}
-	var rows []row
+	rows := gateRows(gates[""])
+	seen[""] = true
 	for _, wave := range order {
-		rows = append(rows, waveRow(wave, waves[wave]))
+		rows = append(append(rows, gateRows(gates[wave])...), waveRow(wave, waves[wave]))
+	}
+	// Nothing else of these waves is shown, and still somebody waits.
+	var rest []string
+	for wave := range gates {
+		if !seen[wave] {
+			rest = append(rest, wave)
+		}
+	}
+	sort.Strings(rest)
+	for _, wave := range rest {
+		rows = append(rows, gateRows(gates[wave])...)
+	}
+	return rows
+}
+
+// apart takes the gates out of the steps, by the wave before which they stand;
+// those before a whole phase stand before no wave.
+func apart(steps []diff.Change) (gates map[string][]diff.Change, rest []diff.Change) {
+	gates = map[string][]diff.Change{}
+	for _, c := range steps {
+		if c.Object.Kind == "gate" {
+			gates[c.After["wave"]] = append(gates[c.After["wave"]], c)
+			continue
+		}
+		rest = append(rest, c)
+	}
+	return gates, rest
+}
+
+// gateRows gives each gate a row: people wait for it.
+func gateRows(gates []diff.Change) []row {
+	var rows []row
+	for _, c := range gates {
+		r := row{mark: ">", word: "run", object: "gate " + clean(c.Object.Name), detail: clean(c.Reason)}
+		if c.Action == diff.Human {
+			r.mark, r.word = "?", "human"
+		}
+		if before := c.After["before"]; before != string(c.Phase) {
+			r.object += ", before " + clean(before)
+		}
+		rows = append(rows, r)
 	}
 	return rows
 }

@@ -36,7 +36,7 @@ const (
 
 // Object is what a change is about.
 type Object struct {
-	Kind string `json:"kind"` // topic, group, service, config, fence
+	Kind string `json:"kind"` // topic, group, service, gate, config, fence
 	Name string `json:"name"`
 }
 
@@ -46,8 +46,9 @@ type Object struct {
 // Before and After hold the properties that differ: "partitions",
 // "replication_factor" and "config.KEY" for topics. A key that only Before has
 // is unset by the change. For steps After holds "step" (the kind), "wave",
-// "side", "topics", "inner" and "owners", as far as the step has them; for
-// inherited configs Before is the source's value and After the target's.
+// "side", "topics", "inner" and "owners", as far as the step has them, and for
+// gates "before" and "conditions" (separated by semicolons); for inherited
+// configs Before is the source's value and After the target's.
 type Change struct {
 	Address string            `json:"address,omitempty"`
 	Phase   graph.Phase       `json:"phase"`
@@ -101,16 +102,17 @@ func (d Doc) Drift() bool { return d.Summary.Failed > 0 }
 type Summary struct {
 	Create   int `json:"create"`
 	Update   int `json:"update"`
-	Run      int `json:"run"`      // steps that kplan runs
-	Human    int `json:"human"`    // steps that a person does
+	Run      int `json:"run"`      // steps that kplan runs, gates that open by themselves
+	Human    int `json:"human"`    // steps that a person does, gates that need a person's word
 	Notes    int `json:"notes"`    // nothing to do
 	Services int `json:"services"` // services that switch
 	ByHand   int `json:"by_hand"`  // of these, switched by a person
 	Waves    int `json:"waves"`
-	Rejected int `json:"rejected"` // changes that the target's brokers refuse
-	Failed   int `json:"failed"`   // checks that fail and are not waived
-	Unknown  int `json:"unknown"`  // checks without an answer that are not waived
-	Waived   int `json:"waived"`   // checks that fail and are waived
+	Gates    int `json:"gates,omitempty"` // of the steps, those to pass
+	Rejected int `json:"rejected"`        // changes that the target's brokers refuse
+	Failed   int `json:"failed"`          // checks that fail and are not waived
+	Unknown  int `json:"unknown"`         // checks without an answer that are not waived
+	Waived   int `json:"waived"`          // checks that fail and are waived
 }
 
 // Summarise counts changes and checks.
@@ -132,6 +134,9 @@ func Summarise(changes []Change, checks []Check) Summary {
 		}
 		if c.Broker == Rejected {
 			s.Rejected++
+		}
+		if c.Object.Kind == "gate" {
+			s.Gates++
 		}
 		if c.Object.Kind != "service" {
 			continue

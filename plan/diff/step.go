@@ -8,15 +8,15 @@ import (
 )
 
 // Steps returns the steps of the graph that are no differences of objects, in
-// the order of the graph: what kplan runs and what a person does. A nil graph
-// has none.
+// the order of the graph: what kplan runs, what a person does, and the gates
+// of all phases. A nil graph has none.
 func Steps(g *graph.Graph) []Change {
 	if g == nil {
 		return nil
 	}
 	var all []Change
 	for _, s := range g.Steps {
-		if s.Phase == graph.Prepare {
+		if s.Phase == graph.Prepare && s.Kind != graph.Gate {
 			continue
 		}
 		c := Change{
@@ -25,6 +25,10 @@ func Steps(g *graph.Graph) []Change {
 		}
 		if s.Manual {
 			c.Action = Human
+		}
+		if s.Kind == graph.Gate {
+			c.Reason = waits(s)
+			c.After["before"], c.After["conditions"] = s.Before, strings.Join(s.Conditions, "; ")
 		}
 		if s.Wave > 0 {
 			c.After["wave"] = strconv.Itoa(s.Wave)
@@ -42,8 +46,18 @@ func Steps(g *graph.Graph) []Change {
 	return all
 }
 
+// waits says in words what a gate waits for.
+func waits(s *graph.Step) string {
+	if len(s.Conditions) == 1 {
+		return "waits for " + s.Conditions[0]
+	}
+	return "waits until all hold at once: " + strings.Join(s.Conditions, ", ")
+}
+
 func object(s *graph.Step) Object {
 	switch {
+	case s.Gate != "":
+		return Object{"gate", s.Gate}
 	case s.Service != "":
 		return Object{"service", s.Service}
 	case s.Group != "":

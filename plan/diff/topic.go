@@ -43,6 +43,19 @@ type TopicChange struct {
 	Notes       []string
 }
 
+// Alterations are the configs to change as IncrementalAlterConfigs takes them:
+// a nil value deletes.
+func (c TopicChange) Alterations() map[string]*string {
+	all := map[string]*string{}
+	for k, v := range c.Set {
+		all[k] = &v
+	}
+	for _, k := range c.Delete {
+		all[k] = nil
+	}
+	return all
+}
+
 // Topics compares every selected topic of the source with the target's and
 // returns those about which there is something to say, by name.
 //

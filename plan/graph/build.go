@@ -32,7 +32,7 @@ func schemes() map[plan.SchemeKind]scheme {
 func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl.Diagnostics) {
 	b := &builder{
 		flow: newFlow(m), m: m, current: current,
-		steps: map[string]*Step{}, needs: map[string]set{},
+		steps: map[string]*Step{}, needs: map[string]set{}, behind: set{},
 	}
 	diags := lint(b.flow, m, sel)
 	if sel.Offline() {
@@ -51,6 +51,7 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 	mingled := b.wave()
 	b.prepare(sel)
 	add(b)
+	diags = append(diags, b.gates()...)
 	b.finish()
 
 	if loops := b.loops(); len(loops) > 0 {

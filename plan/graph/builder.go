@@ -17,6 +17,7 @@ type builder struct {
 	creates []string       // addresses of the prepare steps
 	steps   map[string]*Step
 	needs   map[string]set // address → addresses
+	behind  set            // addresses of steps that need all prepare steps
 }
 
 func (b *builder) add(s *Step) string {
@@ -39,20 +40,49 @@ func (b *builder) prepare(sel Selection) {
 	}
 }
 
+// afterPrepare makes a step wait for all of prepare. These needs are kept apart
+// since there are as many as topics, for each service, and most follow from
+// others.
+func (b *builder) afterPrepare(address string) { b.behind[address] = true }
+
 // finish drops needs of steps that do not exist and hands the rest to the
-// steps. A switch step that needs nothing else waits for all of prepare: a
-// phase begins when the one before has ended.
+// steps. A switch step that needs nothing else but a gate waits for all of
+// prepare: a phase begins when the one before has ended.
 func (b *builder) finish() {
+	follows := b.follows()
 	for address, s := range b.steps {
+		first := s.Phase == Switch
 		for _, need := range sorted(b.needs[address]) {
-			if b.steps[need] != nil {
+			if other := b.steps[need]; other != nil {
 				s.Needs = append(s.Needs, need)
+				first = first && other.Kind == Gate && other.Phase == Prepare
 			}
 		}
-		if s.Phase == Switch && len(s.Needs) == 0 {
-			s.Needs = sorted(toSet(b.creates))
+		if first || b.behind[address] && !follows(address) {
+			s.Needs = append(s.Needs, b.creates...)
 		}
 	}
+}
+
+// follows returns a function that reports whether a step needs, directly or
+// not, another one that needs all of prepare.
+func (b *builder) follows() func(address string) bool {
+	known := map[string]bool{}
+	var follows func(string) bool
+	follows = func(address string) bool {
+		if answer, ok := known[address]; ok {
+			return answer
+		}
+		known[address] = false // a cycle ends here; it is found later
+		for need := range b.needs[address] {
+			if b.steps[need] != nil && (b.behind[need] || follows(need)) {
+				known[address] = true
+				break
+			}
+		}
+		return known[address]
+	}
+	return follows
 }
 
 // touched returns the topics that a moving service writes or a moving group

@@ -13,6 +13,8 @@
 //   - Needs are direct: no edge is implied by others;
 //   - a topic's boundary (R4) needs the stop of each of its writers, and
 //     nothing that relies on the boundary runs before it;
+//   - nothing that a gate guards runs before the gate, which is a direct need
+//     of the first steps that it guards;
 //   - no consumer starts on the target before the offsets of its groups are
 //     placed there (R9).
 //

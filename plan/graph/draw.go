@@ -8,7 +8,7 @@ import (
 )
 
 // WriteDOT writes the graph for Graphviz, phases as clusters, steps that a
-// person does as double octagons.
+// person does as double octagons, gates as diamonds.
 func (g *Graph) WriteDOT(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, "digraph kplan {")
@@ -22,10 +22,13 @@ func (g *Graph) WriteDOT(w io.Writer) error {
 				continue
 			}
 			shape := ""
-			if s.Manual {
+			switch {
+			case s.Kind == Gate:
+				shape = ", shape=diamond"
+			case s.Manual:
 				shape = ", shape=doubleoctagon"
 			}
-			fmt.Fprintf(out, "    %s [label=%s%s];\n", quoteDOT(s.Address), quoteDOT(s.Title()), shape)
+			fmt.Fprintf(out, "    %s [label=%s%s];\n", quoteDOT(s.Address), quoteDOT(s.label()), shape)
 		}
 		fmt.Fprintln(out, "  }")
 	}
@@ -45,7 +48,7 @@ func quoteDOT(text string) string {
 }
 
 // WriteMermaid writes the graph as a Mermaid flowchart, phases as subgraphs,
-// steps that a person does as slanted boxes.
+// steps that a person does as slanted boxes, gates as rhombs.
 func (g *Graph) WriteMermaid(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	id := map[string]string{}
@@ -60,10 +63,13 @@ func (g *Graph) WriteMermaid(w io.Writer) error {
 				continue
 			}
 			left, right := "[", "]"
-			if s.Manual {
+			switch {
+			case s.Kind == Gate:
+				left, right = "{", "}"
+			case s.Manual:
 				left, right = "[/", "/]"
 			}
-			fmt.Fprintf(out, "    %s%s%s%s\n", id[s.Address], left, quoteMermaid(s.Title()), right)
+			fmt.Fprintf(out, "    %s%s%s%s\n", id[s.Address], left, quoteMermaid(s.label()), right)
 		}
 		fmt.Fprintln(out, "  end")
 	}

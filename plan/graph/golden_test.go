@@ -75,3 +75,28 @@ func view(t *testing.T, name string, g *graph.Graph, diags string) string {
 	}
 	return out.String()
 }
+
+// Every kind of step has a title of its own and is seen in a golden.
+func TestEveryKindIsDrawn(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var goldens []byte
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		goldens = append(goldens, text...)
+	}
+	for _, kind := range graph.Kinds() {
+		step := graph.Step{Address: "an.address", Kind: kind}
+		if bytes.Contains([]byte(step.Title()), []byte(step.Address)) {
+			t.Errorf("%s has no title of its own", kind)
+		}
+		if !bytes.Contains(goldens, []byte(" "+string(kind)+" ")) && !bytes.Contains(goldens, []byte(" "+string(kind)+"\n")) {
+			t.Errorf("%s is in no golden", kind)
+		}
+	}
+}

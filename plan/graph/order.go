@@ -2,6 +2,7 @@ package graph
 
 import (
 	"container/heap"
+	"slices"
 	"sort"
 )
 
@@ -73,9 +74,9 @@ func rank(k Kind) int {
 }
 
 // Kinds returns all kinds of steps, in the order in which one topic or
-// service meets them.
+// service meets them. Gates come before whatever they guard.
 func Kinds() []Kind {
-	return []Kind{CreateTopic, Hold, Stop, Boundary, Drain, Vacate, Place, Start, Joined, Works, Release}
+	return []Kind{Gate, CreateTopic, Hold, Stop, Boundary, Drain, Vacate, Place, Start, Joined, Works, Release}
 }
 
 // reduce drops every need that another need implies (transitive reduction;
@@ -88,22 +89,25 @@ func reduce(steps []*Step) {
 	words := (len(steps) + 63) / 64
 	before := make([][]uint64, len(steps)) // the ancestors of each step
 	for i, s := range steps {
+		if len(s.Needs) == 0 {
+			continue // many are, and none of them has ancestors
+		}
 		ancestors := make([]uint64, words)
 		needs := make([]int, 0, len(s.Needs))
 		for _, need := range s.Needs {
 			needs = append(needs, position[need])
 		}
 		// The latest need first: whatever it implies is then already known.
-		sort.Sort(sort.Reverse(sort.IntSlice(needs)))
+		slices.Sort(needs)
 		var kept []string
-		for _, n := range needs {
+		for _, n := range slices.Backward(needs) {
 			if ancestors[n/64]&(1<<(n%64)) != 0 {
 				continue
 			}
 			kept = append(kept, steps[n].Address)
 			ancestors[n/64] |= 1 << (n % 64)
-			for w := range ancestors {
-				ancestors[w] |= before[n][w]
+			for w, bits := range before[n] {
+				ancestors[w] |= bits
 			}
 		}
 		sort.Strings(kept)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -17,6 +18,7 @@ import (
 //	scheme production_later
 //	service P: t1 t2 (g1 g2) -> t3
 //	manual P
+//	gate G before P approved   (a phase or a service; approved: by a person)
 //	topics t1 t2        (what the source has; online when present)
 //	groups g1           (what the source has)
 //	ignore g9
@@ -44,6 +46,8 @@ func parse(t testing.TB, text string) input {
 			m.Services = append(m.Services, parseService(rest, rng))
 		case "manual":
 			m.Service(rest).Switch.Manual = &plan.ManualSwitch{}
+		case "gate":
+			m.Gates = append(m.Gates, parseGate(t, rest, rng))
 		case "topics":
 			in.sel.Topics = append([]string{}, strings.Fields(rest)...)
 			for _, name := range in.sel.Topics {
@@ -70,6 +74,20 @@ func parse(t testing.TB, text string) input {
 	}
 	in.wanted = graph.Everywhere(m, in.sel, wanted)
 	return in
+}
+
+func parseGate(t testing.TB, text string, rng hcl.Range) *plan.Gate {
+	t.Helper()
+	words := strings.Fields(text)
+	if len(words) < 3 || words[1] != "before" {
+		t.Fatalf("no gate: %q", text)
+	}
+	lag := int64(1000)
+	g := &plan.Gate{Name: words[0], Before: words[2], MaxLag: &lag, Hold: 10 * time.Minute, Range: rng}
+	if len(words) > 3 {
+		g.Approvals = []plan.Approval{{Name: "sre", Expires: 8 * time.Hour}}
+	}
+	return g
 }
 
 func parseService(text string, rng hcl.Range) *plan.Service {

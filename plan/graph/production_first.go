@@ -58,7 +58,7 @@ func (b *builder) firstService(s string) {
 	// Holds are taken before the stop: nothing that can be done before it
 	// belongs into the pause (R27).
 	stop := b.addService(s, Stop, cluster.Source)
-	b.need(stop, b.creates...)
+	b.afterPrepare(stop)
 	b.need(stop, each(writes, holdAddress)...)
 	b.need(stop, each(groups, verb("drain", groupAddress))...)
 	// A writer that fails to start on the target goes back to the source (R13):

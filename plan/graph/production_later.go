@@ -63,7 +63,7 @@ func (b *builder) laterConsumer(s string) {
 	groups := b.groupsOf(s)
 
 	start := b.addService(s, Start, cluster.Target)
-	b.need(start, b.creates...)
+	b.afterPrepare(start)
 	b.need(start, each(b.reads(s), holdAddress)...)
 	b.need(start, each(b.writes(s), holdAddress)...)
 	b.need(start, each(groups, verb("place", groupAddress))...)
@@ -81,7 +81,7 @@ func (b *builder) laterProducer(s string) {
 	writes := b.writes(s)
 
 	stop := b.addService(s, Stop, cluster.Source)
-	b.need(stop, b.creates...)
+	b.afterPrepare(stop)
 	b.need(stop, each(writes, holdAddress)...)
 	b.need(stop, each(b.downstream(s), verb("joined", groupAddress))...)
 

@@ -38,7 +38,22 @@ func mesh(r *rand.Rand, scheme plan.SchemeKind) string {
 		}
 		if len(in)+len(out) > 0 {
 			fmt.Fprintf(&b, "service s%d: %s (%s) -> %s\n", i, strings.Join(in, " "), strings.Join(groups, " "), strings.Join(out, " "))
+			if r.Intn(4) == 0 {
+				fmt.Fprintf(&b, "manual s%d\n", i)
+			}
+			if r.Intn(4) == 0 {
+				fmt.Fprintf(&b, "gate g%d before s%d\n", i, i)
+				if r.Intn(4) == 0 {
+					fmt.Fprintf(&b, "gate h%d before s%d\n", i, i)
+				}
+			}
 		}
+	}
+	for i := range r.Intn(3) {
+		if !strings.Contains(b.String(), "service") {
+			break // a gate before nothing has no step
+		}
+		fmt.Fprintf(&b, "gate p%d before %s\n", i, []string{"prepare", "switch"}[r.Intn(2)])
 	}
 	return b.String()
 }
@@ -78,6 +93,40 @@ func walk(r *rand.Rand, in input, g *graph.Graph) error {
 		}
 	}
 	return sim.finish()
+}
+
+// A gate stays a direct need of the first steps that it guards, so that they
+// are its dependents: behind a phase these are the ones that wait for nothing
+// else of it.
+func TestGatesAreNeighbours(t *testing.T) {
+	gates := 0
+	for seed := range int64(300) {
+		for _, scheme := range []plan.SchemeKind{plan.ProductionFirst, plan.ProductionLater} {
+			in := parse(t, mesh(rand.New(rand.NewSource(seed)), scheme))
+			g, _ := in.build()
+			if g == nil {
+				continue
+			}
+			for _, gate := range in.m.Gates {
+				gates++
+				address := graph.GateAddress(gate.Name)
+				if s := g.Step(address); s == nil || s.Before != gate.Before || len(g.Dependents(address)) == 0 {
+					t.Fatalf("seed %d: the gate %s guards nothing\n%s", seed, gate.Name, g.DebugRepr())
+				}
+				if in.m.Service(gate.Before) == nil {
+					continue
+				}
+				stop := g.Step(graph.ServiceAddress(gate.Before, "stop"))
+				start := g.Step(graph.ServiceAddress(gate.Before, "start"))
+				if !contains(stop.Needs, address) && !contains(start.Needs, address) {
+					t.Fatalf("seed %d: %s is no neighbour of %s\n%s", seed, address, gate.Before, g.DebugRepr())
+				}
+			}
+		}
+	}
+	if gates < 300 {
+		t.Errorf("only %d gates: the test says little", gates)
+	}
 }
 
 // Whatever the mesh, every order that the graph allows keeps the rules.

@@ -17,6 +17,7 @@ type simulator struct {
 	topic []string
 
 	runs                                  map[string]map[cluster.Side]bool
+	passed                                map[string]bool // gates
 	created, held, bound, released        map[string]bool // topics
 	drained, vacated, placed, joined, fit map[string]bool // groups
 }
@@ -25,6 +26,7 @@ func newSimulator(in input, topics []string) *simulator {
 	s := &simulator{
 		m: in.m, later: in.m.Scheme.Kind == plan.ProductionLater, topic: topics,
 		runs:    map[string]map[cluster.Side]bool{},
+		passed:  map[string]bool{},
 		created: map[string]bool{}, held: map[string]bool{}, bound: map[string]bool{}, released: map[string]bool{},
 		drained: map[string]bool{}, vacated: map[string]bool{}, placed: map[string]bool{}, joined: map[string]bool{}, fit: map[string]bool{},
 	}
@@ -79,7 +81,12 @@ func (s *simulator) inner(topic, group string) bool {
 
 // step carries a step out, or returns the rule that it breaks.
 func (s *simulator) step(step *graph.Step) error {
+	if err := s.closed(step); err != nil {
+		return err
+	}
 	switch step.Kind {
+	case graph.Gate:
+		return s.gate(step)
 	case graph.CreateTopic:
 		s.created[step.Topic] = true
 		return nil
@@ -198,6 +205,14 @@ func (s *simulator) groupStep(kind graph.Kind, g string) error {
 }
 
 func (s *simulator) stop(service *plan.Service) error {
+	if err := s.mayStop(service); err != nil {
+		return err
+	}
+	delete(s.runs[service.Name], cluster.Source)
+	return nil
+}
+
+func (s *simulator) mayStop(service *plan.Service) error {
 	for _, t := range s.topic {
 		if len(service.Consumes) == 0 && !s.created[t] {
 			return fmt.Errorf("stopped before %s is prepared", t)
@@ -228,7 +243,6 @@ func (s *simulator) stop(service *plan.Service) error {
 			}
 		}
 	}
-	delete(s.runs[service.Name], cluster.Source)
 	return nil
 }
 
@@ -247,9 +261,24 @@ func (s *simulator) writersSettled(service *plan.Service) error {
 	return nil
 }
 
-// mates are the services that share a topic's writing or a group with the
-// service, or with a mate of it.
+// mates are the services that move together with this one: none of them can
+// have moved before the others.
 func (s *simulator) mates(of *plan.Service) map[string]bool {
+	mates := s.around(of)
+	for _, other := range s.m.Services {
+		if all := s.around(other); all[of.Name] {
+			for name := range all {
+				mates[name] = true
+			}
+		}
+	}
+	return mates
+}
+
+// around are the services that share a topic's writing or a group with the
+// service, or with one of these, and those between two of them in the stream
+// (KP2007).
+func (s *simulator) around(of *plan.Service) map[string]bool {
 	mates := map[string]bool{of.Name: true}
 	for grown := true; grown; {
 		grown = false
@@ -259,9 +288,43 @@ func (s *simulator) mates(of *plan.Service) map[string]bool {
 					mates[other.Name], grown = true, true
 				}
 			}
+			if !mates[other.Name] && s.between(other, mates) {
+				mates[other.Name], grown = true, true
+			}
 		}
 	}
 	return mates
+}
+
+// between says whether records of a mate come to the service, and its records
+// to a mate.
+func (s *simulator) between(service *plan.Service, mates map[string]bool) bool {
+	from, to := false, false
+	for name := range mates {
+		from = from || s.fed(service.Name, s.m.Service(name), map[string]bool{})
+		to = to || s.fed(name, service, map[string]bool{})
+	}
+	return from && to
+}
+
+// fed says whether what a service writes reaches another one.
+func (s *simulator) fed(service string, by *plan.Service, seen map[string]bool) bool {
+	if seen[by.Name] {
+		return false
+	}
+	seen[by.Name] = true
+	for _, reader := range s.m.Services {
+		for _, t := range by.Produces {
+			reads := has(reader.Consumes, t.Name)
+			for _, g := range reader.Groups {
+				reads = reads || s.topicsOf(g.Name)[t.Name]
+			}
+			if reads && (reader.Name == service || s.fed(service, reader, seen)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func shares(a, b *plan.Service) bool {
@@ -296,6 +359,14 @@ func (s *simulator) downstream(service string, seen map[string]bool) (groups []s
 }
 
 func (s *simulator) start(service *plan.Service) error {
+	if err := s.mayStart(service); err != nil {
+		return err
+	}
+	s.runs[service.Name][cluster.Target] = true
+	return nil
+}
+
+func (s *simulator) mayStart(service *plan.Service) error {
 	beside := s.later && len(service.Consumes) > 0
 	if s.runs[service.Name][cluster.Source] && !beside {
 		return fmt.Errorf("R1: %s runs on both sides", service.Name)
@@ -324,12 +395,58 @@ func (s *simulator) start(service *plan.Service) error {
 			return fmt.Errorf("R9: %s starts unplaced", g.Name)
 		}
 	}
-	s.runs[service.Name][cluster.Target] = true
 	return nil
+}
+
+// closed refuses a step behind a gate that has not been passed.
+func (s *simulator) closed(step *graph.Step) error {
+	for _, g := range s.m.Gates {
+		guards := step.Service != "" && step.Service == g.Before
+		switch g.Before {
+		case "prepare":
+			guards = true
+		case "switch":
+			guards = step.Phase == graph.Switch
+		}
+		beside := step.Kind == graph.Gate && s.m.Gate(step.Gate).Before == g.Before
+		if guards && !beside && !s.passed[g.Name] {
+			return fmt.Errorf("the gate %s has not been passed", g.Name)
+		}
+	}
+	return nil
+}
+
+// gate refuses to look at a gate before its time: a person who says yes wants
+// to know that everything else is ready.
+func (s *simulator) gate(step *graph.Step) error {
+	s.passed[step.Gate] = true
+	before := s.m.Gate(step.Gate).Before
+	if before == "prepare" {
+		return nil
+	}
+	for _, t := range s.topic {
+		if before == "switch" && !s.created[t] {
+			return fmt.Errorf("gate %s before %s is prepared", step.Gate, t)
+		}
+	}
+	service := s.m.Service(before)
+	switch {
+	case service == nil:
+		return nil
+	case s.later && len(service.Consumes) > 0:
+		return s.mayStart(service)
+	default:
+		return s.mayStop(service)
+	}
 }
 
 // finish says what is missing when all steps are done.
 func (s *simulator) finish() error {
+	for _, g := range s.m.Gates {
+		if !s.passed[g.Name] {
+			return fmt.Errorf("nobody came to the gate %s", g.Name)
+		}
+	}
 	for _, service := range s.m.Services {
 		if on := s.runs[service.Name]; !on[cluster.Target] || on[cluster.Source] {
 			return fmt.Errorf("%s ends on the wrong side", service.Name)

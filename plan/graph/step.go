@@ -41,7 +41,8 @@ type Step struct {
 	Address string
 	Kind    Kind
 	Phase   Phase
-	Gate    string       // Gate: its name in the plan
+	Gate    string       `json:",omitempty"` // Gate: its name in the plan
+	Before  string       `json:",omitempty"` // Gate: the phase or the service that waits for it
 	Service string       // Stop, Start
 	Topic   string       // topic kinds
 	Group   string       // group kinds
@@ -49,9 +50,11 @@ type Step struct {
 	Topics  []string     // group kinds: the topics of the group that other services write; sorted
 	Inner   []string     // group kinds: the group's topics that only its own service writes and reads; sorted
 	Owners  []string     // Boundary: writers; group kinds: services that own the group; sorted
-	Manual  bool         // Stop, Start: a person does it
+	Manual  bool         // Stop, Start: a person does it; Gate: a person's word is needed
 	Wave    int          // 1-based position of the service's wave; 0 outside waves
 	Needs   []string     // addresses, sorted
+
+	Conditions []string `json:",omitempty"` // Gate: what it waits for, in words
 }
 
 // AllTopics returns the topics of a group step, those of others first.
@@ -77,6 +80,24 @@ func join(address, verb string) string {
 		return address
 	}
 	return address + "." + verb
+}
+
+// GateAddress returns the address of a gate's step.
+func GateAddress(name string) string {
+	if plainName(name) {
+		return "gate." + name
+	}
+	return "gate[" + strconv.Quote(name) + "]"
+}
+
+// plainName reports whether a name needs no quotes in an address.
+func plainName(name string) bool {
+	for _, r := range name {
+		if r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // GroupAddress returns the address of a group's step: verb is drain, vacate,

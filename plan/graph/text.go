@@ -28,6 +28,9 @@ func (g *Graph) DebugRepr() string {
 				fmt.Fprintf(&b, " %s=%s", part.name, strings.Join(part.of, ","))
 			}
 		}
+		if s.Kind == Gate {
+			fmt.Fprintf(&b, " phase=%s before=%s conditions=%q", s.Phase, s.Before, s.Conditions)
+		}
 		if s.Manual {
 			b.WriteString(" manual")
 		}
@@ -51,7 +54,7 @@ func (g *Graph) WriteText(w io.Writer) error {
 	width := 0
 	for i, s := range g.Steps {
 		number[s.Address] = i + 1
-		width = max(width, len([]rune(s.Title())))
+		width = max(width, len([]rune(s.label())))
 	}
 	width = min(width, 60)
 	digits := len(strconv.Itoa(len(g.Steps)))
@@ -65,7 +68,7 @@ func (g *Graph) WriteText(w io.Writer) error {
 			wave = s.Wave
 			fmt.Fprintf(out, "  wave %d: %s\n", wave, strings.Join(g.Waves[wave-1].Services, ", "))
 		}
-		line := fmt.Sprintf("  %*d  %-*s", digits, i+1, width, s.Title())
+		line := fmt.Sprintf("  %*d  %-*s", digits, i+1, width, s.label())
 		if after := runs(s.Needs, number); after != "" {
 			line += "  after " + after
 		}

@@ -29,11 +29,21 @@ func (s *Step) Title() string {
 		return "see " + title(s.Group) + " joined on the target"
 	case Works:
 		return "see " + title(s.Group) + " working on the target"
+	case Gate:
+		return "pass gate " + title(s.Gate)
 	case Release:
 		return "release " + title(s.Topic) + " on the target"
 	default:
 		return string(s.Kind) + " " + s.Address
 	}
+}
+
+// label is the title with what a gate waits for.
+func (s *Step) label() string {
+	if len(s.Conditions) == 0 {
+		return s.Title()
+	}
+	return s.Title() + ": " + strings.Join(s.Conditions, ", ")
 }
 
 func byHand(s *Step) string {

@@ -13,7 +13,5 @@ migration "orders" {
   quotas { include = ["User:x"] } # ERROR KP1204: kafka-configs
   user "x" {}                     # ERROR KP1204: knows user
   mirror { run = "apply" }        # ERROR KP1204: knows mirror
-  gate "g" { before = "switch" }  # ERROR KP1204: knows gate
-  notify "x" {}                   # ERROR KP1204: knows notify
   verify { level = "content" }    # ERROR KP1204: Use level = "offsets"
 }

@@ -1,6 +1,4 @@
 # WITH migration
-state "kafka" { cluster = cluster.old } # ERROR KP1204: Use state "file"
-notify "slack" {} # ERROR KP1204: knows notify
 cluster "old" {
   bootstrap = ["a:9092"]
   capacity { racks = 3 } # ERROR KP1204: knows capacity

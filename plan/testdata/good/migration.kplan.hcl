@@ -69,6 +69,42 @@ migration "orders" {
     }
   }
 
+  gate "start" {
+    before   = "prepare"
+    verified = "1h"
+  }
+  gate "cutover" {
+    before  = "switch"
+    max_lag = 1000
+    hold    = "10m"
+    soak    = "1d12h"
+    window  = "Tue,Wed 08:00-11:00; Sat 22:00-02:00 Europe/Madrid"
+    timeout = "2h"
+    approval "sre" {
+      expires = "8h"
+      from    = ["alice", "bob"]
+      others  = true
+    }
+    approval "owner" {}
+  }
+  gate "drained" {
+    before  = "mailer"
+    max_lag = 0
+  }
+
+  notify "exec" {
+    command = ["ops/svc", "notify"]
+    on      = ["fail", "park"]
+    timeout = "10s"
+  }
+  notify "http" {
+    url     = "https://hooks.example/services/canary"
+    headers = {
+      "Authorization" = "Bearer ${env("KAFKA_PASSWORD")}"
+      "X-Kind"        = "plan"
+    }
+  }
+
   waive "capacity.brokers" { reason = "three large brokers replace six small ones" }
   waive "order.kept" { reason = "no keys" }
 

@@ -1,0 +1,2 @@
+# WITH clusters migration
+state "kafak" { cluster = cluster.old } # ERROR KP1202: Did you mean "kafka"?
