@@ -24,23 +24,7 @@ func Put(dir string, a Answer) error {
 	if err != nil {
 		return fmt.Errorf("encoding an answer: %w", err)
 	}
-	tmp, err := os.CreateTemp(inbox, ".new-*")
-	if err != nil {
-		return &WriteError{Path: inbox, Err: err}
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	err = errors.Join(err, tmp.Close())
-	name := filepath.Join(inbox, fmt.Sprintf("%020d-%s.json", a.At.UnixNano(), a.Verb))
-	if err == nil {
-		err = os.Rename(tmp.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(&WriteError{Path: name, Err: err}, os.RemoveAll(tmp.Name()))
-	}
-	return nil
+	return writeWhole(inbox, fmt.Sprintf("%020d-%s.json", a.At.UnixNano(), a.Verb), data)
 }
 
 // Letter is an answer with the file that holds it.

@@ -14,54 +14,13 @@ import (
 
 const journalName = "journal.jsonl"
 
-// WriteError says that the journal cannot be written. Nothing that is not in
-// the journal may be done, so the engine stops.
-type WriteError struct {
-	Path string
-	Err  error
-}
-
-func (e *WriteError) Error() string {
-	return fmt.Sprintf("writing the journal %s: %v. kplan does nothing that it cannot record: make the directory writable and make room, then apply again", e.Path, e.Err)
-}
-
-func (e *WriteError) Unwrap() error { return e.Err }
-
-// DamagedError says that a journal cannot be understood.
-type DamagedError struct {
-	Path string
-	Line int
-	Why  string
-	Do   string
-}
-
-func (e *DamagedError) Error() string {
-	return fmt.Sprintf("%s line %d: %s. %s", e.Path, e.Line, e.Why, e.Do)
-}
-
-// ReadError says that there is a journal and that it cannot be read.
-type ReadError struct {
-	Path string
-	Err  error
-}
-
-func (e *ReadError) Error() string {
-	why := e.Err
-	var path *fs.PathError
-	if errors.As(e.Err, &path) {
-		why = path.Err // it names the file as well
-	}
-	return fmt.Sprintf("reading the state %s: %v. Check the path in the plan's state block, and that you may read it", e.Path, why)
-}
-
-func (e *ReadError) Unwrap() error { return e.Err }
-
 // Journal is an append-only file. It is safe for concurrent use by one
 // process; the lock keeps other processes away.
 type Journal struct {
-	path     string
-	now      func() time.Time
-	onAppend func(records int)
+	path  string
+	now   func() time.Time
+	hooks hooks
+	epoch int64 // of the records that it writes
 
 	mu    sync.Mutex // guards what follows
 	file  *os.File
@@ -96,18 +55,12 @@ func read(path string) (records []Record, whole int64, err error) {
 		if end < 0 {
 			return records, whole, nil // torn: the record was never acknowledged
 		}
-		var r Record
-		if err := json.Unmarshal(data[:end], &r); err != nil {
-			if len(data) == end+1 {
+		r, err := decodeRecord(data[:end])
+		if err != nil {
+			if newer := (*newerError)(nil); !errors.As(err, &newer) && len(data) == end+1 {
 				return records, whole, nil // torn as well: a block that never reached the disk
 			}
-			return nil, 0, &DamagedError{Path: path, Line: line, Why: "the record is damaged: " + err.Error(),
-				Do: "Restore the file from a copy. Without one, move the directory away and compare both clusters by hand before the next apply"}
-		}
-		if r.Version > FormatVersion {
-			return nil, 0, &DamagedError{Path: path, Line: line,
-				Why: fmt.Sprintf("the state has format version %d and this kplan knows %d", r.Version, FormatVersion),
-				Do:  "It was written by a newer kplan: use that one"}
+			return nil, 0, damaged(path, line, err)
 		}
 		if want := int64(line); r.Seq != want {
 			return nil, 0, &DamagedError{Path: path, Line: line,
@@ -125,31 +78,38 @@ func read(path string) (records []Record, whole int64, err error) {
 // line off. The caller holds the lock. onAppend, if not nil, is called after
 // each record that is on disk, with how many this Journal has written.
 func Open(dir string, now func() time.Time, onAppend func(records int)) (*Journal, State, error) {
-	path := filepath.Join(dir, journalName)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, State{}, &WriteError{Path: path, Err: err}
-	}
-	records, whole, err := read(path)
+	j, records, err := openJournal(dir, now, hooks{after: onAppend})
 	if err != nil {
 		return nil, State{}, err
 	}
+	return j, Replay(records), nil
+}
+
+func openJournal(dir string, now func() time.Time, h hooks) (*Journal, []Record, error) {
+	path := filepath.Join(dir, journalName)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, nil, &WriteError{Path: path, Err: err}
+	}
+	records, whole, err := read(path)
+	if err != nil {
+		return nil, nil, err
+	}
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, State{}, &WriteError{Path: path, Err: err}
+		return nil, nil, &WriteError{Path: path, Err: err}
 	}
 	if err := file.Truncate(whole); err != nil {
-		return nil, State{}, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
+		return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 	}
 	if _, err := file.Seek(whole, 0); err != nil {
-		return nil, State{}, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
+		return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 	}
-	j := &Journal{path: path, now: now, onAppend: onAppend, file: file, seq: int64(len(records))}
 	if len(records) == 0 {
 		if err := syncDir(dir); err != nil {
-			return nil, State{}, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
+			return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 		}
 	}
-	return j, Replay(records), nil
+	return &Journal{path: path, now: now, hooks: h, file: file, seq: int64(len(records))}, records, nil
 }
 
 // Append numbers and dates records and returns them when they are on disk, all
@@ -158,19 +118,41 @@ func Open(dir string, now func() time.Time, onAppend func(records int)) (*Journa
 func (j *Journal) Append(records ...Record) ([]Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	var lines []byte
+	number(records, j.seq, j.epoch, j.now())
+	if err := j.write(records); err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// number makes records the next ones of a journal.
+func number(records []Record, last, epoch int64, at time.Time) {
 	for i := range records {
 		r := &records[i]
-		r.Version, r.Seq, r.At = FormatVersion, j.seq+int64(i)+1, j.now().UTC()
-		line, err := json.Marshal(r)
+		r.Version, r.Seq, r.Epoch, r.At = FormatVersion, last+int64(i)+1, epoch, at.UTC()
+	}
+}
+
+// copyIn appends records as they are: they were numbered and dated elsewhere.
+func (j *Journal) copyIn(records []Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.write(records)
+}
+
+func (j *Journal) write(records []Record) error {
+	var lines []byte
+	for i := range records {
+		line, err := json.Marshal(records[i])
 		if err != nil {
-			return nil, fmt.Errorf("encoding a journal record: %w", err)
+			return fmt.Errorf("encoding a journal record: %w", err)
 		}
 		lines = append(append(lines, line...), '\n')
 	}
+	j.hooks.about(j.wrote, len(records))
 	at, err := j.file.Seek(0, 1)
 	if err != nil {
-		return nil, &WriteError{Path: j.path, Err: err}
+		return &WriteError{Path: j.path, Err: err}
 	}
 	_, err = j.file.Write(lines)
 	if err == nil {
@@ -181,16 +163,12 @@ func (j *Journal) Append(records ...Record) ([]Record, error) {
 		if _, seek := j.file.Seek(at, 0); cut == nil {
 			cut = seek
 		}
-		return nil, &WriteError{Path: j.path, Err: errors.Join(err, cut)}
+		return &WriteError{Path: j.path, Err: errors.Join(err, cut)}
 	}
-	for range records {
-		j.seq++
-		j.wrote++
-		if j.onAppend != nil {
-			j.onAppend(j.wrote)
-		}
-	}
-	return records, nil
+	j.seq += int64(len(records))
+	j.hooks.done(j.wrote, len(records))
+	j.wrote += len(records)
+	return nil
 }
 
 // Close closes the file.

@@ -93,6 +93,7 @@ func TestReplay(t *testing.T) {
 		Overrides: map[string]state.Override{"t1": {Topic: "t1", Set: map[string]string{"retention.ms": "-1"}, Restore: map[string]*string{"retention.ms": &before, "retention.bytes": nil}}},
 		Owned:     map[string]bool{"t1": true},
 		EndedAt:   clock(),
+		Answers:   map[string]state.Answer{}, Said: map[string]state.Answer{}, Settings: map[string]string{},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("folded (-want +got):\n%s", d)
@@ -159,7 +160,7 @@ func TestDamage(t *testing.T) {
 		"damaged middle": {lines[0] + "{\"v\":1,\n" + lines[2], 2, "damaged"},
 		"line lost":      {lines[0] + lines[2] + lines[3], 2, "record number 3 stands where 2 is expected"},
 		"line twice":     {lines[0] + lines[1] + lines[1], 3, "record number 2 stands where 3 is expected"},
-		"future":         {lines[0] + strings.Replace(lines[1], `"v":1`, `"v":2`, 1), 2, "newer kplan"},
+		"future":         {lines[0] + strings.Replace(lines[1], `"v":2`, `"v":3,"side":7`, 1), 2, "newer kplan"},
 		"unknown side":   {lines[0] + `{"v":1,"seq":2,"side":{"topic":"t","side":"middle","epoch":1}}` + "\n" + lines[2], 2, "not a side"},
 	} {
 		t.Run(name, func(t *testing.T) {

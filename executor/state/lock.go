@@ -1,9 +1,11 @@
 package state
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -29,54 +31,110 @@ func (h Holder) String() string {
 	return fmt.Sprintf("%s on %s (process %d) since %s", h.Who, h.Host, h.PID, h.Since.Format(time.RFC3339))
 }
 
-// LockedError says that another kplan is at work.
-type LockedError struct {
-	Path   string
-	Holder Holder
-	Age    time.Duration
-}
-
-func (e *LockedError) Error() string {
-	if e.Holder.PID == 0 {
-		return fmt.Sprintf("the state is locked by another kplan, which has not said yet who it is. Wait for it to end (%s)", e.Path)
-	}
-	return fmt.Sprintf("the state is locked by %s, %s ago. Wait for it to end, or interrupt it there: the lock of a dead process is free at once (%s)", e.Holder, e.Age.Round(time.Second), e.Path)
-}
-
 // Lock is a held lock. It dies with its process.
 type Lock struct {
 	flock *flock.Flock
 	// Left is the holder that the lock's file still named: it ended without
 	// letting go.
 	Left *Holder
+
+	last int64 // the epoch that the file named
 }
 
 // Acquire takes the lock of a state directory, or returns *LockedError.
 func Acquire(dir string, h Holder) (*Lock, error) {
+	l, err := lockDir(context.Background(), dir, h)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.name(h); err != nil {
+		return nil, errors.Join(err, l.flock.Unlock())
+	}
+	return l, nil
+}
+
+// Somebody who only asks who holds the lock is in the way for an instant.
+const (
+	lockTries = 4
+	lockPause = 20 * time.Millisecond
+)
+
+// lockDir takes the lock and does not yet say so in its file.
+func lockDir(ctx context.Context, dir string, h Holder) (*Lock, error) {
 	path := filepath.Join(dir, lockName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, &WriteError{Path: path, Err: err}
 	}
-	l := &Lock{flock: flock.New(path, flock.SetPermissions(0o600))}
-	ok, err := l.flock.TryLock()
+	var named Holder
+	for range lockTries {
+		l := &Lock{flock: flock.New(path, flock.SetPermissions(0o600))}
+		ok, err := l.flock.TryLock()
+		if err != nil {
+			return nil, &WriteError{Path: path, Err: err}
+		}
+		var readErr error
+		named, readErr = readHolder(path)
+		if ok && l.inPlace() == "" {
+			if readErr == nil {
+				l.last = named.Epoch
+			}
+			if readErr == nil && named.PID != 0 {
+				l.Left = &named
+			}
+			return l, nil
+		}
+		if ok { // removed between opening and locking
+			if err := l.flock.Unlock(); err != nil {
+				return nil, &WriteError{Path: path, Err: err}
+			}
+		}
+		if err := pause(ctx, lockPause); err != nil {
+			return nil, err
+		}
+	}
+	return nil, &LockedError{Path: path, Holder: named, Age: max(0, h.Since.Sub(named.Since))}
+}
+
+// inPlace says why the file that is locked is not the one at the path, which
+// the next kplan would lock; empty: it is.
+func (l *Lock) inPlace() string {
+	ours, err := l.flock.Stat()
 	if err != nil {
-		return nil, &WriteError{Path: path, Err: err}
+		return err.Error()
 	}
-	named, readErr := readHolder(path)
-	if !ok {
-		return nil, &LockedError{Path: path, Holder: named, Age: h.Since.Sub(named.Since)}
+	there, err := os.Stat(l.flock.Path())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "its file was removed"
+	case err != nil:
+		return err.Error()
+	case !os.SameFile(ours, there):
+		return "its file was replaced"
 	}
-	if readErr == nil && named.PID != 0 {
-		l.Left = &named
-	}
+	return ""
+}
+
+// name says in the file who holds the lock. A crash in the middle leaves a text
+// that nobody understands, as if it had not been written.
+func (l *Lock) name(h Holder) error {
 	data, err := json.Marshal(h)
-	if err == nil {
-		err = os.WriteFile(path, data, 0o600)
-	}
 	if err != nil {
-		return nil, errors.Join(&WriteError{Path: path, Err: err}, l.flock.Unlock())
+		return fmt.Errorf("encoding the lock: %w", err)
 	}
-	return l, nil
+	file, err := os.OpenFile(l.flock.Path(), os.O_WRONLY, 0)
+	if err != nil {
+		return &WriteError{Path: l.flock.Path(), Err: err}
+	}
+	if _, err = file.Write(data); err == nil {
+		err = file.Truncate(int64(len(data)))
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return &WriteError{Path: l.flock.Path(), Err: err}
+	}
+	return nil
 }
 
 func readHolder(path string) (Holder, error) {
@@ -91,4 +149,24 @@ func readHolder(path string) (Holder, error) {
 // Release empties the file and lets go.
 func (l *Lock) Release() error {
 	return errors.Join(os.Truncate(l.flock.Path(), 0), l.flock.Unlock())
+}
+
+// letGo lets go and leaves the epoch in the file for the next holder.
+func (l *Lock) letGo(epoch int64) error {
+	var err error
+	if l.inPlace() == "" {
+		err = l.name(Holder{Epoch: epoch})
+	}
+	return errors.Join(err, l.flock.Unlock())
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
 }

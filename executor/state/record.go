@@ -8,8 +8,8 @@ import (
 )
 
 // FormatVersion is the version of the record format. A journal with a record
-// of a later version is refused.
-const FormatVersion = 1
+// of a later version is refused; earlier ones are upgraded while they are read.
+const FormatVersion = 2
 
 // Record is one line of the journal. Exactly one of the pointers is set.
 type Record struct {

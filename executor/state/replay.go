@@ -36,7 +36,14 @@ type State struct {
 	Groups    map[string]Flip
 	Overrides map[string]Override // in force, by topic
 	Owned     map[string]bool
-	Ended     *RunEnded // of the last run; nil while it runs or after a crash
+	Answers   map[string]Answer // by request: how far it has come
+	Said      map[string]Answer // steps that a person has said are done, until they pass or are reset
+	Settings  map[string]string // by ADDRESS.ATTRIBUTE
+	Paused    *Answer           // nil: nobody has paused
+	Moved     *Moved            // the last one
+	Who       string            // of the last run
+	Epoch     int64             // the highest in the journal
+	Ended     *RunEnded         // of the last run; nil while it runs or after a crash
 	EndedAt   time.Time
 }
 
@@ -48,6 +55,9 @@ func Replay(records []Record) State {
 		Groups:    map[string]Flip{},
 		Overrides: map[string]Override{},
 		Owned:     map[string]bool{},
+		Answers:   map[string]Answer{},
+		Said:      map[string]Answer{},
+		Settings:  map[string]string{},
 	}
 	for _, r := range records {
 		s.Apply(r)
@@ -57,12 +67,12 @@ func Replay(records []Record) State {
 
 // Apply folds one more record into the state.
 func (s *State) Apply(r Record) {
-	s.Serial = r.Seq
+	s.Serial, s.Epoch = r.Seq, max(s.Epoch, r.Epoch)
 	switch {
 	case r.Begin != nil:
 		s.Began = r.Begin
 	case r.RunBegan != nil:
-		s.LastRun, s.PlanHash, s.Scheme, s.Ended = r.Run, r.RunBegan.PlanHash, r.RunBegan.Scheme, nil
+		s.LastRun, s.PlanHash, s.Scheme, s.Who, s.Ended = r.Run, r.RunBegan.PlanHash, r.RunBegan.Scheme, r.RunBegan.Who, nil
 	case r.Selection != nil:
 		s.Selection = r.Selection
 	case r.Step != nil:
@@ -79,14 +89,58 @@ func (s *State) Apply(r Record) {
 		delete(s.Owned, r.Owned.Topic)
 	case r.Owned != nil:
 		s.Owned[r.Owned.Topic] = true
+	case r.Answer != nil:
+		s.applyAnswer(*r.Answer)
+	case r.Moved != nil:
+		s.Moved = r.Moved
 	case r.RunEnded != nil:
 		s.Ended, s.EndedAt = r.RunEnded, r.At
+	}
+}
+
+// applyAnswer keeps how far each request has come, and what the effective ones
+// have changed.
+func (s *State) applyAnswer(a Answer) {
+	if a.ID != "" { // those of format 1 have none
+		s.Answers[a.ID] = a
+	}
+	if a.Standing == Void {
+		s.void(a)
+	}
+	if a.Standing != Effective {
+		return
+	}
+	switch a.Verb {
+	case VerbDone:
+		s.Said[a.Address] = a
+	case VerbPause:
+		s.Paused = &a
+	case VerbResume:
+		s.Paused = nil
+	case VerbSet:
+		s.Settings[a.Address] = a.Value
+	case VerbApprove, VerbReject, VerbAbort, VerbVerified:
+	}
+}
+
+// void takes back what an effective request has changed.
+func (s *State) void(a Answer) {
+	switch {
+	case a.Verb == VerbDone:
+		delete(s.Said, a.Address)
+	case a.Verb == VerbPause && s.Paused != nil && s.Paused.ID == a.ID:
+		s.Paused = nil
+	case a.Verb == VerbSet && s.Settings[a.Address] == a.Value:
+		delete(s.Settings, a.Address)
 	}
 }
 
 // applyStep keeps the facts of an earlier record of the step where the new one
 // brings none: they say what was intended.
 func (s *State) applyStep(r Record) {
+	if r.Step.Status == Done || r.Step.Status == Reset {
+		delete(s.Said, r.Step.Address)
+	}
 	facts := r.Step.Facts
 	if facts == nil && r.Step.Status != Reset {
 		facts = s.Steps[r.Step.Address].Facts
