@@ -199,10 +199,7 @@ func TestStragglerIsNamed(t *testing.T) {
 		if got := s.journal.fold().Steps[address].Status; got != state.Parked {
 			t.Errorf("the boundary is %q, so that nobody can answer", got)
 		}
-		s.inbox.dir = t.TempDir()
-		if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: address, Who: "me", At: time.Now()}}); err != nil {
-			t.Fatal(err)
-		}
+		s.inbox.done(address)
 		s.mustApply()
 		found := false
 		s.locked(func() {

@@ -8,16 +8,17 @@ import (
 	"kplan/internal/cluster"
 )
 
-// Topics changes topics.
+// Topics changes topics, many at once. The maps hold those that were refused,
+// with the reason; the error is that of a whole request.
 type Topics interface {
-	CreateTopic(ctx context.Context, spec cluster.TopicSpec, validateOnly bool) error
-	CreatePartitions(ctx context.Context, topic string, total int, validateOnly bool) error
-	AlterConfigs(ctx context.Context, topic string, changes map[string]*string, validateOnly bool) error
+	CreateTopics(ctx context.Context, specs []cluster.TopicSpec, validateOnly bool) (map[string]error, error)
+	GrowTopics(ctx context.Context, totals map[string]int, validateOnly bool) (map[string]error, error)
+	AlterTopics(ctx context.Context, changes map[string]map[string]*string, validateOnly bool) (map[string]error, error)
 }
 
-// TopicReader describes topics.
+// TopicReader describes topics; those that are missing are absent.
 type TopicReader interface {
-	Topics(ctx context.Context, want func(name string) bool) (map[string]cluster.Topic, error)
+	TopicsNamed(ctx context.Context, names []string) (map[string]cluster.Topic, error)
 }
 
 // Logs reads where logs end (R5) and whether a range holds data (R7).
@@ -67,9 +68,18 @@ type Journal interface {
 	Append(records ...state.Record) ([]state.Record, error)
 }
 
-// Inbox holds the answers of people.
+// Inbox holds what people ask for. A request that was taken cannot be
+// withdrawn; Take fails with state.ErrNoRequest when it has been before.
 type Inbox interface {
-	Letters() ([]state.Letter, error)
+	Requests(ctx context.Context) ([]state.Request, error)
+	Take(ctx context.Context, id string) error
+	Clear(ctx context.Context, id string) error
+}
+
+// Fence says whether this process still is the one that may act.
+type Fence interface {
+	Check() error
+	Lost() <-chan struct{}
 }
 
 // Clock tells the time; tests and rehearsals have their own.

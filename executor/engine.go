@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kplan/executor/state"
@@ -34,7 +36,9 @@ type Engine struct {
 	Poll     time.Duration
 	Emit     func(Event)                 // called from one goroutine at a time
 	Waits    bool                        // somebody watches: wait for people instead of parking
-	DoneHint func(address string) string // the command by which a person answers
+	Who      string                      // who runs it
+	Fence    Fence                       // nil: nobody else can hold the lock
+	Command  func(args ...string) string // what a person types to run kplan with these arguments
 	// LeaveOut is for negative controls: the demo and the tests leave a
 	// safeguard out to see that records are then lost or repeated.
 	LeaveOut Safeguard
@@ -64,6 +68,7 @@ type Result struct {
 	Stranded []*StrandedError // services that run nowhere (exit 8)
 	Stopped  []string         // services that are stopped, on purpose, at the end of an interrupted or parked run
 	Held     []string         // topics whose retention is held on the target (R16)
+	Paused   *state.Answer    // by whom, when nothing was begun because of that
 	Err      error            // the first failure, or ErrInterrupted
 }
 
@@ -74,6 +79,9 @@ type run struct {
 	state   state.State
 	started map[string]time.Time
 	emitMu  sync.Mutex
+	desk    *desk
+	parked  atomic.Bool // a step has parked
+	end     func(error) // ends the run: nothing new is begun
 }
 
 // Run carries out what the journal does not show as done. When ctx is
@@ -81,19 +89,31 @@ type run struct {
 // flight to a safe end and returns.
 func (e *Engine) Run(ctx context.Context) Result {
 	r := &run{Engine: e, state: e.State, started: map[string]time.Time{}}
+	r.desk = &desk{r: r, changed: make(chan struct{}, 1)}
 	if r.Poll == 0 {
 		r.Poll = DefaultPoll
 	}
+	r.guard()
+	runCtx, stop := context.WithCancelCause(ctx)
+	r.end = stop
 	var result Result
-	if err := r.begin(ctx); err != nil {
+	if err := r.begin(runCtx); err != nil {
 		result = Result{Total: len(e.Graph.Steps), Err: err}
+	} else if by := r.pausedBy(); by != nil && !r.Waits {
+		result = Result{Total: len(e.Graph.Steps), Paused: by}
+		r.count(&result, nil)
 	} else {
-		watchCtx, stop := context.WithCancelCause(ctx)
-		watch, watched := r.watchStragglers(watchCtx)
-		result = r.walk(watchCtx, watch)
+		r.desk.begin(by != nil)
+		lost := r.watchFence(runCtx)
+		asked := r.desk.watch(runCtx, stop)
+		watch, watched := r.watchStragglers(runCtx)
+		result = r.walk(runCtx, watch)
 		stop(nil)
 		<-watched // nobody asks a cluster or emits an event after Run
+		<-asked
+		<-lost
 	}
+	stop(nil)
 	r.settle(ctx, &result)
 	result.Held = slices.Sorted(maps.Keys(r.state.Overrides))
 	return result
@@ -102,6 +122,9 @@ func (e *Engine) Run(ctx context.Context) Result {
 // begin ends what an earlier run was cut off in, and refuses to go on from what
 // it cannot know.
 func (r *run) begin(ctx context.Context) error {
+	if err := r.desk.open(ctx, r.end); err != nil {
+		return err
+	}
 	if err := r.finishRestores(ctx); err != nil {
 		return err
 	}
@@ -118,7 +141,7 @@ func (r *run) begin(ctx context.Context) error {
 // not passed either, hence from the end of the graph to its beginning.
 func (r *run) decideRepeats() {
 	for _, s := range slices.Backward(r.Graph.Steps) {
-		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done {
+		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done || s.Kind == graph.Gate && r.entered(s) {
 			continue
 		}
 		for _, d := range r.Graph.Dependents(s.Address) {
@@ -132,6 +155,32 @@ func (r *run) decideRepeats() {
 			}
 		}
 	}
+}
+
+// entered reports whether a step behind a gate has begun. Then the gate stays
+// open: it must not keep kplan from finishing what stands half done there.
+func (r *run) entered(gate *graph.Step) bool {
+	for _, d := range r.Graph.Dependents(gate.Address) {
+		if s := r.status(d); s != state.Pending && s != state.Reset {
+			return true
+		}
+	}
+	return false
+}
+
+// pausedBy returns the request that keeps the run from beginning anything.
+func (r *run) pausedBy() *state.Answer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.Paused
+}
+
+// command is what a person types to run kplan with these arguments.
+func (r *run) command(args ...string) string {
+	if r.Command == nil {
+		return "kplan " + strings.Join(args, " ")
+	}
+	return r.Command(args...)
 }
 
 func (r *run) status(address string) state.Status {

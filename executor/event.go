@@ -3,6 +3,7 @@ package executor
 import (
 	"time"
 
+	"kplan/executor/state"
 	"kplan/plan/graph"
 )
 
@@ -33,6 +34,14 @@ type StepDone struct {
 	Took time.Duration
 }
 
+// BatchDone says that many steps of a kind have passed together.
+type BatchDone struct {
+	Kind  graph.Kind
+	Texts map[string]int // how many, by what was found
+	Took  time.Duration
+	Left  int // steps of the kind that have not passed yet
+}
+
 // StepFailed says that a step has not passed.
 type StepFailed struct {
 	Step *graph.Step
@@ -50,9 +59,17 @@ type StepSkipped struct {
 type StepParked struct {
 	Step        *graph.Step
 	Instruction string
-	Command     string // what the person types when it is done
+	Conditions  []GateCondition // of a gate, met or not
+	Command     string          // what the person types when it is done
 	Until       time.Time
 }
+
+// Answered says how far somebody's request has come.
+type Answered struct{ Answer state.Answer }
+
+// Pausing says that nothing new is begun until somebody resumes. Running is how
+// many steps are still under way.
+type Pausing struct{ Running int }
 
 // Restoring says that a service is being put back to the source (R13).
 type Restoring struct{ Service string }
@@ -66,9 +83,12 @@ type Noted struct{ Text string }
 func (StepStarted) event()  {}
 func (StepProgress) event() {}
 func (StepDone) event()     {}
+func (BatchDone) event()    {}
 func (StepFailed) event()   {}
 func (StepSkipped) event()  {}
 func (StepParked) event()   {}
 func (Restoring) event()    {}
 func (Restored) event()     {}
 func (Noted) event()        {}
+func (Answered) event()     {}
+func (Pausing) event()      {}

@@ -12,20 +12,20 @@ import (
 // short sentence about what was found.
 type handler func(ctx context.Context, r *run, s *graph.Step) (facts any, text string, err error)
 
-// handlers is the table of the step kinds.
+// handlers is the table of the step kinds; batches has the others.
 func handlers() map[graph.Kind]handler {
 	return map[graph.Kind]handler{
-		graph.CreateTopic: createTopic,
-		graph.Hold:        hold,
-		graph.Release:     release,
-		graph.Stop:        stopService,
-		graph.Start:       startService,
-		graph.Boundary:    boundary,
-		graph.Drain:       drain,
-		graph.Vacate:      vacate,
-		graph.Place:       place,
-		graph.Joined:      joined,
-		graph.Works:       works,
+		graph.Hold:     hold,
+		graph.Release:  release,
+		graph.Stop:     stopService,
+		graph.Start:    startService,
+		graph.Boundary: boundary,
+		graph.Drain:    drain,
+		graph.Vacate:   vacate,
+		graph.Place:    place,
+		graph.Joined:   joined,
+		graph.Works:    works,
+		graph.Gate:     gate,
 	}
 }
 
@@ -33,7 +33,7 @@ func handlers() map[graph.Kind]handler {
 // true by the time somebody relies on it.
 func ofTheMoment(k graph.Kind) bool {
 	switch k {
-	case graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works:
+	case graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works, graph.Gate:
 		return true
 	case graph.CreateTopic, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
 		return false

@@ -20,8 +20,12 @@ import (
 func (r *run) settle(ctx context.Context, result *Result) {
 	stopped := r.stopped()
 	var write *state.WriteError
-	if result.Err == nil || errors.Is(result.Err, ErrInterrupted) {
-		result.Stopped = names(stopped)
+	var lost *state.LeaseLostError
+	if errors.As(result.Err, &write) && r.Fence != nil && errors.As(r.Fence.Check(), &lost) {
+		result.Err = lost // why it could not be written, too
+	}
+	if result.Err == nil || errors.Is(result.Err, ErrInterrupted) || errors.As(result.Err, &lost) {
+		result.Stopped = names(stopped) // whoever holds the lock now goes on with them
 		return
 	}
 	if errors.As(result.Err, &write) {
@@ -117,7 +121,7 @@ func (r *run) restore(ctx context.Context, service *plan.Service) error {
 			return fmt.Errorf("starting it on the source again: %w", err)
 		}
 	}
-	if err := r.reset(service, stopped); err != nil {
+	if err := r.reset(ctx, service, stopped); err != nil {
 		return err
 	}
 	return r.markRestore(service, state.Done)
@@ -175,7 +179,7 @@ func (r *run) movedMate(service string) string {
 // stop on.
 func (r *run) finishRestores(ctx context.Context) error {
 	for _, s := range r.Plan.Migration.Services {
-		if err := r.takenBack(s); err != nil {
+		if err := r.takenBack(ctx, s); err != nil {
 			return err
 		}
 		if r.status(restoreOf(s.Name)) != state.Running {
@@ -188,7 +192,7 @@ func (r *run) finishRestores(ctx context.Context) error {
 				return fmt.Errorf("stopping service %q on the target, as its restore began to: %w", s.Name, err)
 			}
 		}
-		if err := r.reset(s, stopped); err != nil {
+		if err := r.reset(ctx, s, stopped); err != nil {
 			return err
 		}
 		if stopped { // it may be stopped still: should this run fail, it has to go back
@@ -205,18 +209,18 @@ func (r *run) finishRestores(ctx context.Context) error {
 
 // takenBack does what a restore would have done, without starting anything, for
 // a service that a person has started on the source again.
-func (r *run) takenBack(service *plan.Service) error {
+func (r *run) takenBack(ctx context.Context, service *plan.Service) error {
 	if r.status(restoreOf(service.Name)) != state.Failed {
 		return nil
 	}
-	said, err := r.answered(restoreOf(service.Name))
+	said, err := r.answered(ctx, restoreOf(service.Name))
 	if err != nil || !said {
 		return err
 	}
 	if err := r.flipBack(service); err != nil {
 		return err
 	}
-	if err := r.reset(service, true); err != nil {
+	if err := r.reset(ctx, service, true); err != nil {
 		return err
 	}
 	return r.markRestore(service, state.Done)
@@ -288,7 +292,7 @@ func (r *run) flipBack(service *plan.Service) error {
 // reset marks the service's start, or with stopped all of its steps, and all
 // that relied on them as to be done again, except what other services have
 // done.
-func (r *run) reset(service *plan.Service, stopped bool) error {
+func (r *run) reset(ctx context.Context, service *plan.Service, stopped bool) error {
 	affected := map[string]bool{}
 	queue := []string{startOf(service.Name)}
 	if stopped {
@@ -308,7 +312,7 @@ func (r *run) reset(service *plan.Service, stopped bool) error {
 		if !affected[s.Address] || r.status(s.Address) == state.Pending {
 			continue
 		}
-		if err := errors.Join(r.unanswered(s.Address), r.mark(s, state.Reset, nil, nil)); err != nil {
+		if err := errors.Join(r.unanswered(ctx, s.Address), r.mark(s, state.Reset, nil, nil)); err != nil {
 			return err
 		}
 	}

@@ -96,7 +96,7 @@ func TestManualServiceIsNotRestored(t *testing.T) {
 		spec.Switch = plan.Switch{Manual: &plan.ManualSwitch{Timeout: time.Hour,
 			Stop: plan.Instruction{Source: "press hold"}, Start: plan.Instruction{Target: "release hold"}}}
 		s.build()
-		s.waits, s.inbox.dir = true, t.TempDir()
+		s.waits = true
 		s.onEvent = func(e executor.Event) {
 			p, ok := e.(executor.StepParked)
 			if !ok || p.Instruction != "press hold" {

@@ -34,7 +34,7 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	for tp, e := range last {
 		facts.Ends[tp] = e.LogEnd
 	}
-	accepted, err := r.answered(s.Address)
+	accepted, err := r.answered(ctx, s.Address)
 	if err != nil {
 		return nil, "", err
 	}
@@ -51,7 +51,6 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 // comes later is a stranger's. A transaction that is open at the stop may end
 // later: its marker is no record.
 func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (map[cluster.TopicPartition]cluster.LogEnds, error) {
-	limit := r.Plan.Migration.Scheme.DrainTimeout
 	began := r.Clock.Now()
 	since := began
 	var last map[cluster.TopicPartition]cluster.LogEnds
@@ -78,6 +77,7 @@ func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (ma
 			return nil, err
 		}
 		last = ends
+		limit := r.limit(s, r.Plan.Migration.Scheme.DrainTimeout)
 		open, unsettled := firstUnsettled(ends)
 		if !unsettled && now.Sub(since) >= quiet {
 			return ends, nil

@@ -30,7 +30,6 @@ func drain(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		return nil, "", err
 	}
 	d := drainage{run: r, step: s, began: r.Clock.Now(), stuck: map[cluster.TopicPartition]int64{}, inner: offsets{}}
-	limit := r.Plan.Migration.Scheme.DrainTimeout
 	for {
 		left, err := d.look(ctx, bounds)
 		if err != nil {
@@ -45,7 +44,7 @@ func drain(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 				return nil, fmt.Sprintf("%s has read everything on the source", s.Group), nil
 			}
 		}
-		if now := r.Clock.Now(); now.Sub(d.began) > limit {
+		if limit := r.limit(s, r.Plan.Migration.Scheme.DrainTimeout); r.Clock.Now().Sub(d.began) > limit {
 			return nil, "", &TimeoutError{What: fmt.Sprintf("group %q reading everything before the boundary", s.Group), Limit: limit,
 				Left: describe(left), Do: "Look whether its consumers run and keep up; a longer drain_timeout is for you to decide. Then apply again"}
 		}

@@ -71,7 +71,6 @@ func vacate(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 // has only announced them does not show in the committed position and may still
 // move it (R9). A producer that died leaves one until its timeout.
 func (r *run) undecided(ctx context.Context, s *graph.Step) error {
-	limit := r.Plan.Migration.Scheme.DrainTimeout
 	for began := r.Clock.Now(); ; {
 		open, err := r.Source.OffsetTransactions(ctx, s.Group)
 		if errors.Is(err, cluster.ErrTransactionsUnknown) {
@@ -82,7 +81,7 @@ func (r *run) undecided(ctx context.Context, s *graph.Step) error {
 			return err
 		}
 		text := "transactions that hold its offsets are open: " + strings.Join(open, ", ")
-		if r.Clock.Now().Sub(began) > limit {
+		if limit := r.limit(s, r.Plan.Migration.Scheme.DrainTimeout); r.Clock.Now().Sub(began) > limit {
 			return &TimeoutError{What: fmt.Sprintf("the end of the transactions of group %q", s.Group), Limit: limit, Left: text,
 				Do: "End or abort them (kafka-transactions.sh), then apply again"}
 		}

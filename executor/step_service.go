@@ -3,7 +3,6 @@ package executor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -85,8 +84,7 @@ func (r *run) stop(ctx context.Context, service *plan.Service, side cluster.Side
 // await waits until the service's check prints what is wanted, for as long as
 // the switch's timeout.
 func (r *run) await(ctx context.Context, service *plan.Service, step, what string, ok func([]cluster.Side) bool) error {
-	limit := service.Switch.Exec.Timeout
-	deadline := r.Clock.Now().Add(limit)
+	began := r.Clock.Now()
 	for {
 		sides, err := r.sides(ctx, service.Name, step)
 		if err != nil {
@@ -95,7 +93,7 @@ func (r *run) await(ctx context.Context, service *plan.Service, step, what strin
 		if ok(sides) {
 			return nil
 		}
-		if r.Clock.Now().After(deadline) {
+		if limit := r.duration(step, attrTimeout, service.Switch.Exec.Timeout); r.Clock.Now().Sub(began) > limit {
 			return &TimeoutError{What: what, Limit: limit, Left: fmt.Sprintf("check still prints %v", sides),
 				Do: "Look at the service and at its switch's programs, then apply again"}
 		}
@@ -223,10 +221,11 @@ func inOrder(parts map[string][]int32) []cluster.TopicPartition {
 // person waits for somebody to say that a manual step is done, or parks where
 // nobody watches.
 func (r *run) person(ctx context.Context, s *graph.Step, text string, limit time.Duration) error {
+	limit = r.limit(s, limit)
 	deadline := r.Clock.Now().Add(limit)
 	event := StepParked{Step: s, Instruction: text, Command: r.hint(s.Address), Until: deadline}
 	for told := false; ; {
-		answered, err := r.answered(s.Address)
+		answered, err := r.answered(ctx, s.Address)
 		if err != nil || answered {
 			return err
 		}
@@ -252,49 +251,7 @@ func (r *run) person(ctx context.Context, s *graph.Step, text string, limit time
 }
 
 func (r *run) hint(address string) string {
-	if r.DoneHint == nil {
-		return "kplan done '" + address + "'"
-	}
-	return r.DoneHint(address)
-}
-
-// answered takes the answers for the step out of the inbox, through the
-// journal. Said twice is said once: none may be left to answer a later question.
-func (r *run) answered(address string) (bool, error) {
-	letters, err := r.Inbox.Letters()
-	if err != nil {
-		return false, err
-	}
-	found := false
-	for _, l := range letters {
-		if l.Verb != "done" || l.Address != address {
-			continue
-		}
-		found = true
-		answer := l.Answer
-		if err := r.record(state.Record{Answer: &answer}); err != nil {
-			return false, err
-		}
-		if err := l.Remove(); err != nil {
-			return false, err
-		}
-	}
-	return found, nil
-}
-
-// unanswered throws answers for a step away that was undone before anybody took
-// them.
-func (r *run) unanswered(address string) error {
-	letters, err := r.Inbox.Letters()
-	if err != nil {
-		return err
-	}
-	for _, l := range letters {
-		if l.Address == address {
-			err = errors.Join(err, l.Remove())
-		}
-	}
-	return err
+	return r.command("done", "'"+address+"'")
 }
 
 func (r *run) attempt(address string) int {

@@ -1,9 +1,11 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
@@ -18,48 +20,66 @@ func (e *TopicGoneError) Error() string {
 	return fmt.Sprintf("topic %q is not on the source any more. Take it out of topics.include and of the services, or find out who deleted it", e.Topic)
 }
 
-// createTopic makes the target's topic what the diff says, by the same pure
-// function.
-func createTopic(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	source, err := r.describe(ctx, cluster.Source, s.Topic)
+// createTopics makes the target's topics what the diff says, by the same pure
+// function: one look at each cluster and one request for all that are missing.
+func createTopics(ctx context.Context, r *run, steps []*graph.Step) map[string]outcome {
+	out := map[string]outcome{}
+	fail := func(err error) map[string]outcome {
+		for _, s := range steps {
+			out[s.Address] = outcome{err: err}
+		}
+		return out
+	}
+	names := make([]string, len(steps))
+	for i, s := range steps {
+		names[i] = s.Topic
+	}
+	source, err := r.Source.TopicsNamed(ctx, names)
 	if err != nil {
-		return nil, "", err
+		return fail(err)
 	}
-	if _, ok := source[s.Topic]; !ok {
-		return nil, "", &TopicGoneError{Topic: s.Topic}
-	}
-	target, err := r.describe(ctx, cluster.Target, s.Topic)
+	target, err := r.Target.TopicsNamed(ctx, names)
 	if err != nil {
-		return nil, "", err
+		return fail(err)
 	}
-	change := r.compare(s.Topic, source, target)
+	changes := r.compare(source, target)
 	ctx = context.WithoutCancel(ctx)
-	switch change.Action {
-	case diff.Create:
-		return nil, "created", r.create(ctx, change.Want)
-	case diff.Update:
-		return nil, "altered", r.update(ctx, change)
-	default:
-		return nil, "as wanted", nil
-	}
-}
-
-func (r *run) describe(ctx context.Context, side cluster.Side, topic string) (map[string]cluster.Topic, error) {
-	return r.on(side).Topics(ctx, func(name string) bool { return name == topic })
-}
-
-func (r *run) compare(topic string, source, target map[string]cluster.Topic) diff.TopicChange {
-	r.mu.Lock()
-	owned, held := r.state.Owned, Held(r.state)
-	changes := diff.Topics(r.Plan.Migration,
-		cluster.Snapshot{Topics: source}, cluster.Snapshot{Topics: target, Defaults: r.Defaults}, owned, held)
-	r.mu.Unlock()
-	for _, c := range changes {
-		if c.Topic == topic {
-			return c
+	var wanted []diff.Wanted
+	var altered []diff.TopicChange
+	for _, s := range steps {
+		if _, ok := source[s.Topic]; !ok {
+			out[s.Address] = outcome{err: &TopicGoneError{Topic: s.Topic}}
+			continue
+		}
+		change := changes[s.Topic]
+		switch change.Action {
+		case diff.Create:
+			wanted = append(wanted, change.Want)
+		case diff.Update:
+			altered = append(altered, change)
+		default:
+			out[s.Address] = outcome{text: "as wanted"}
 		}
 	}
-	return diff.TopicChange{Topic: topic}
+	for topic, err := range r.create(ctx, wanted) {
+		out[graph.TopicAddress(topic, "")] = outcome{text: "created", err: err}
+	}
+	for topic, err := range r.update(ctx, altered) {
+		out[graph.TopicAddress(topic, "")] = outcome{text: "altered", err: err}
+	}
+	return out
+}
+
+func (r *run) compare(source, target map[string]cluster.Topic) map[string]diff.TopicChange {
+	r.mu.Lock()
+	owned, held := maps.Clone(r.state.Owned), Held(r.state)
+	r.mu.Unlock()
+	changes := map[string]diff.TopicChange{}
+	for _, c := range diff.Topics(r.Plan.Migration,
+		cluster.Snapshot{Topics: source}, cluster.Snapshot{Topics: target, Defaults: r.Defaults}, owned, held) {
+		changes[c.Topic] = c
+	}
+	return changes
 }
 
 // Held returns the configs that are under an override, as diff takes them.
@@ -72,40 +92,76 @@ func Held(st state.State) map[string]map[string]string {
 }
 
 // create journals the ownership first: a topic that kplan may have created is
-// kplan's.
-func (r *run) create(ctx context.Context, want diff.Wanted) error {
-	if err := r.record(state.Record{Owned: &state.Owned{Topic: want.Name}}); err != nil {
-		return err
+// kplan's. It returns what became of each.
+func (r *run) create(ctx context.Context, wanted []diff.Wanted) map[string]error {
+	became := map[string]error{}
+	if len(wanted) == 0 {
+		return became
 	}
-	err := r.Target.CreateTopic(ctx, cluster.TopicSpec{
-		Name: want.Name, Partitions: int(want.Partitions), ReplicationFactor: int(want.ReplicationFactor), Configs: want.Configs,
-	}, false)
-	if errors.Is(err, cluster.ErrTopicExists) {
-		if err := r.record(state.Record{Owned: &state.Owned{Topic: want.Name, Not: true}}); err != nil {
-			return err
+	var owned []state.Record
+	var specs []cluster.TopicSpec
+	for _, w := range wanted {
+		owned = append(owned, state.Record{Owned: &state.Owned{Topic: w.Name}})
+		specs = append(specs, cluster.TopicSpec{
+			Name: w.Name, Partitions: int(w.Partitions), ReplicationFactor: int(w.ReplicationFactor), Configs: w.Configs,
+		})
+	}
+	err := r.record(owned...)
+	var refused map[string]error
+	if err == nil {
+		refused, err = r.Target.CreateTopics(ctx, specs, false)
+	}
+	for _, w := range wanted {
+		became[w.Name] = err
+		if err == nil {
+			became[w.Name] = r.created(w.Name, refused[w.Name])
 		}
-		return fmt.Errorf("topic %q has appeared on the target meanwhile, made by somebody else: %w. Look at kplan diff and apply again", want.Name, err)
 	}
-	return err
+	return became
 }
 
-func (r *run) update(ctx context.Context, c diff.TopicChange) error {
-	if c.Partitions > 0 {
-		if err := r.Target.CreatePartitions(ctx, c.Topic, int(c.Partitions), false); err != nil {
-			return err
+// created takes the ownership back of a topic that somebody else made first.
+func (r *run) created(topic string, err error) error {
+	if !errors.Is(err, cluster.ErrTopicExists) {
+		return err
+	}
+	if err := r.record(state.Record{Owned: &state.Owned{Topic: topic, Not: true}}); err != nil {
+		return err
+	}
+	return fmt.Errorf("topic %q has appeared on the target meanwhile, made by somebody else: %w. Look at kplan diff and apply again", topic, err)
+}
+
+// update grows topics and alters their configs. It returns what became of each.
+func (r *run) update(ctx context.Context, changes []diff.TopicChange) map[string]error {
+	became := map[string]error{}
+	totals := map[string]int{}
+	configs := map[string]map[string]*string{}
+	for _, c := range changes {
+		became[c.Topic] = nil
+		if c.Partitions > 0 {
+			totals[c.Topic] = int(c.Partitions)
+		}
+		if alter := c.Alterations(); len(alter) > 0 {
+			configs[c.Topic] = alter
 		}
 	}
-	changes := map[string]*string{}
-	for k, v := range c.Set {
-		changes[k] = &v
+	refused, err := r.Target.GrowTopics(ctx, totals, false)
+	for topic := range totals {
+		if became[topic] = cmp.Or(refused[topic], err); became[topic] != nil {
+			delete(configs, topic)
+		}
 	}
-	for _, k := range c.Delete {
-		changes[k] = nil
+	refused, err = r.Target.AlterTopics(ctx, configs, false)
+	for topic := range configs {
+		became[topic] = cmp.Or(refused[topic], err)
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	return r.Target.AlterConfigs(ctx, c.Topic, changes, false)
+	return became
+}
+
+// alter changes the configs of one topic.
+func (r *run) alter(ctx context.Context, topic string, changes map[string]*string) error {
+	refused, err := r.Target.AlterTopics(ctx, map[string]map[string]*string{topic: changes}, false)
+	return cmp.Or(refused[topic], err)
 }
 
 // hold notes where the target's log ends before any service writes there, and
@@ -124,7 +180,7 @@ func hold(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	may := diff.MayAlter(r.Plan.Migration, r.state.Owned, s.Topic)
 	r.mu.Unlock()
 	if !held {
-		topics, err := r.describe(ctx, cluster.Target, s.Topic)
+		topics, err := r.Target.TopicsNamed(ctx, []string{s.Topic})
 		if err != nil {
 			return nil, "", err
 		}
@@ -141,7 +197,7 @@ func hold(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	for k, v := range override.Set {
 		changes[k] = &v
 	}
-	if err := r.Target.AlterConfigs(context.WithoutCancel(ctx), s.Topic, changes, false); err != nil {
+	if err := r.alter(context.WithoutCancel(ctx), s.Topic, changes); err != nil {
 		return nil, "", err
 	}
 	return facts, "retention held", nil
@@ -155,7 +211,7 @@ func release(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	if !held {
 		return nil, "nothing was held", nil
 	}
-	if err := r.Target.AlterConfigs(context.WithoutCancel(ctx), s.Topic, override.Restore, false); err != nil {
+	if err := r.alter(context.WithoutCancel(ctx), s.Topic, override.Restore); err != nil {
 		return nil, "", err
 	}
 	if err := r.record(state.Record{Override: &state.Override{Topic: s.Topic, Restored: true}}); err != nil {

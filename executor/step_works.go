@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"kplan/executor/state"
 	"kplan/internal/cluster"
 	"kplan/plan/graph"
 )
@@ -42,8 +43,8 @@ func joined(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 
 // waitOn tells what is missing and waits for the next look.
 func (r *run) waitOn(ctx context.Context, s *graph.Step, began time.Time, missing string) error {
-	if r.Clock.Now().Sub(began) > worksTimeout {
-		return &TimeoutError{What: fmt.Sprintf("group %q working on the target", s.Group), Limit: worksTimeout, Left: missing,
+	if limit := r.limit(s, worksTimeout); r.Clock.Now().Sub(began) > limit {
+		return &TimeoutError{What: fmt.Sprintf("group %q working on the target", s.Group), Limit: limit, Left: missing,
 			Do: "Look at the service on the target (can it reach all brokers, has it the rights?), then apply again"}
 	}
 	r.progress(s, StepProgress{Text: missing})
@@ -101,6 +102,7 @@ func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group
 // writes, nothing can be seen, and a person has to say so.
 func works(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	began := r.Clock.Now()
+	idle := began // since when all who could write are there
 	var first map[cluster.TopicPartition]cluster.Commit
 	for {
 		group, err := r.Target.Group(ctx, s.Group)
@@ -125,7 +127,10 @@ func works(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 			missing = fmt.Sprintf("looking whether its positions move, %s behind", plural(int(lag), "record"))
 			if !traffic {
 				missing = "no record on the target yet: it cannot be seen whether the consumers work"
-				if r.Clock.Now().Sub(began) > trafficWait {
+				if r.startsToCome(s) {
+					began, idle = r.Clock.Now(), r.Clock.Now()
+				}
+				if r.Clock.Now().Sub(idle) > trafficWait {
 					err := r.person(ctx, s, fmt.Sprintf("Nobody writes to the topics of group %q on the target, so its consumers cannot be seen to work (R10). Look for yourself.", s.Group), worksTimeout)
 					return nil, "a person has said that " + s.Group + " works", err
 				}
@@ -135,6 +140,32 @@ func works(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 			return nil, "", err
 		}
 	}
+}
+
+// startsToCome reports whether a service has still to start on the target that
+// does not wait for this step. It may be the one that writes, or a gate or a
+// pause keeps it from that. Once a step has parked, it is not waited for: this
+// run ends without it.
+func (r *run) startsToCome(s *graph.Step) bool {
+	if r.parked.Load() {
+		return false
+	}
+	behind := map[string]bool{}
+	queue := []string{s.Address}
+	for len(queue) > 0 {
+		address := queue[0]
+		queue = queue[1:]
+		if !behind[address] {
+			behind[address] = true
+			queue = append(queue, r.Graph.Dependents(address)...)
+		}
+	}
+	for _, other := range r.Graph.Steps {
+		if other.Kind == graph.Start && !behind[other.Address] && r.status(other.Address) != state.Done {
+			return true
+		}
+	}
+	return false
 }
 
 // reading reports whether records have been written to the group's topics on

@@ -8,13 +8,9 @@ import (
 	"kplan/plan/graph"
 )
 
-// maxParallel bounds how many steps are under way at once.
-const maxParallel = 32
-
 // finished is what became of one step.
 type finished struct {
 	step *graph.Step
-	text string
 	err  error
 }
 
@@ -30,10 +26,9 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	result := Result{Total: len(r.Graph.Steps)}
-	begun := map[string]bool{}
 	results := make(chan finished)
-	running := 0
-	stopping := false
+	q := r.newQueue()
+	stopping, pausing := false, false
 	fail := func(err error) {
 		stopping = true
 		if result.Err == nil {
@@ -43,26 +38,29 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 	for {
 		if ctx.Err() != nil && !stopping {
 			fail(context.Cause(ctx))
-			r.emit(Noted{Text: "interrupted: nothing new is begun, what is under way is brought to a safe end"})
+			r.emit(Noted{Text: ending(context.Cause(ctx))})
 		}
-		for _, s := range r.Graph.Steps {
-			if stopping || running >= maxParallel {
+		paused := r.desk.paused()
+		if paused && !pausing && !stopping {
+			r.emit(Pausing{Running: q.running()})
+		}
+		pausing = paused
+		for !stopping && !pausing {
+			unit := q.next()
+			if unit == nil {
 				break
 			}
-			if begun[s.Address] || r.status(s.Address) == state.Done || !r.ready(s) {
-				continue
-			}
-			begun[s.Address] = true
-			running++
-			go func() { results <- r.step(ctx, s) }()
+			go r.carryOut(ctx, unit, results)
 		}
-		if running == 0 {
+		if q.running() == 0 && (stopping || !pausing || !q.more()) {
 			break
 		}
 		select {
 		case f := <-results:
-			running--
-			if f.err != nil {
+			q.over(f.step)
+			if f.err == nil {
+				q.passed(f.step)
+			} else {
 				r.note(f, &result)
 				var parked *errParked
 				if !errors.As(f.err, &parked) {
@@ -76,9 +74,11 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 				fail(err)
 				cancel(errPeerFailed)
 			}
+		case <-r.desk.changed: // paused or resumed
+		case <-interrupted(ctx, stopping):
 		}
 	}
-	r.count(&result, begun)
+	r.count(&result, q.begun)
 	return result
 }
 
@@ -86,22 +86,31 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 // have not failed themselves and are begun again by the next run.
 var errPeerFailed = errors.New("another step failed")
 
-func (r *run) ready(s *graph.Step) bool {
-	for _, need := range s.Needs {
-		if r.status(need) != state.Done {
-			return false
-		}
+// ending says why nothing new is begun.
+func ending(cause error) string {
+	why := "interrupted"
+	if fatal(cause) {
+		why = "the state is out of reach or in other hands"
 	}
-	return true
+	return why + ": nothing new is begun, what is under way is brought to a safe end"
+}
+
+// interrupted is ctx.Done until it has been heard.
+func interrupted(ctx context.Context, heard bool) <-chan struct{} {
+	if heard {
+		return nil
+	}
+	return ctx.Done()
 }
 
 func (r *run) note(f finished, result *Result) {
 	var parked *errParked
 	switch {
 	case errors.As(f.err, &parked):
+		r.parked.Store(true)
 		result.Parked = append(result.Parked, parked.event)
 		r.emit(parked.event)
-	case errors.Is(f.err, errPeerFailed), errors.Is(f.err, ErrInterrupted):
+	case errors.Is(f.err, errPeerFailed), errors.Is(f.err, ErrInterrupted), fatal(f.err):
 	default:
 		failed := StepFailed{Step: f.step, Err: f.err}
 		result.Failed = append(result.Failed, failed)
@@ -128,21 +137,28 @@ func (r *run) count(result *Result, begun map[string]bool) {
 	}
 }
 
+// carryOut runs one step, or several of a kind that go together.
+func (r *run) carryOut(ctx context.Context, unit []*graph.Step, results chan<- finished) {
+	if handle, ok := batches()[unit[0].Kind]; ok {
+		for _, f := range r.batch(ctx, handle, unit) {
+			results <- f
+		}
+		return
+	}
+	results <- r.step(ctx, unit[0])
+}
+
 // step runs one handler between its two journal records.
 func (r *run) step(ctx context.Context, s *graph.Step) finished {
 	handle, ok := handlers()[s.Kind]
 	if !ok {
 		return finished{step: s, err: &UnhandledError{Kind: s.Kind}}
 	}
-	r.mu.Lock()
-	attempt := r.state.Steps[s.Address].Attempt + 1
-	r.started[s.Address] = r.Clock.Now()
-	r.mu.Unlock()
-	begin := state.Step{Address: s.Address, Attempt: attempt, Status: state.Running}
+	begin := r.attempting(s)
 	if err := r.record(state.Record{Step: &begin}); err != nil {
 		return finished{step: s, err: err}
 	}
-	r.emit(StepStarted{Step: s, Attempt: attempt})
+	r.emit(StepStarted{Step: s, Attempt: begin.Attempt})
 	facts, text, err := handle(ctx, r, s)
 	if err == nil {
 		err = r.mark(s, state.Done, facts, nil)
@@ -154,17 +170,24 @@ func (r *run) step(ctx context.Context, s *graph.Step) finished {
 	took := r.Clock.Now().Sub(r.started[s.Address])
 	r.mu.Unlock()
 	r.emit(StepDone{Step: s, Text: text, Took: took})
-	return finished{step: s, text: text}
+	return finished{step: s}
+}
+
+// attempting is the record with which an attempt begins.
+func (r *run) attempting(s *graph.Step) state.Step {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started[s.Address] = r.Clock.Now()
+	return state.Step{Address: s.Address, Attempt: r.state.Steps[s.Address].Attempt + 1, Status: state.Running}
 }
 
 // leave journals how a step was left. A step that only stopped waiting stays
 // "running": the next run looks at the world again.
 func (r *run) leave(s *graph.Step, err error) error {
 	var parked *errParked
-	var write *state.WriteError
 	var stray *StrayWriterError
 	switch {
-	case errors.As(err, &write), errors.Is(err, errPeerFailed), errors.Is(err, ErrInterrupted):
+	case fatal(err), errors.Is(err, errPeerFailed), errors.Is(err, ErrInterrupted):
 		return err
 	case errors.As(err, &parked), errors.As(err, &stray) && stray.Command != "":
 		return errors.Join(err, r.mark(s, state.Parked, nil, err))

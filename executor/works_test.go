@@ -36,12 +36,9 @@ func TestWorksWithoutTraffic(t *testing.T) {
 		if st := s.journal.fold(); st.Steps[address].Status != state.Parked || len(st.Overrides) != 1 {
 			t.Errorf("status %q, overrides %v: the retention has to be held until somebody has said so", st.Steps[address].Status, st.Overrides)
 		}
-		s.inbox.dir = t.TempDir()
-		if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: address, At: time.Now()}}); err != nil {
-			t.Fatal(err)
-		}
+		s.inbox.done(address)
 		s.mustApply()
-		if left, err := state.Letters(s.inbox.dir); err != nil || len(left) != 0 {
+		if left, err := s.inbox.Requests(t.Context()); err != nil || len(left) != 0 {
 			t.Errorf("letters left: %v, %v", left, err)
 		}
 	})
@@ -54,15 +51,12 @@ func TestWorksWaitsForAPersonWhoWatches(t *testing.T) {
 		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
 		time.Sleep(time.Second)
 		s.waits = true
-		s.inbox.dir = t.TempDir()
 		s.locked(func() { s.worker("a").idle = true })
 		asked := 0
 		s.onEvent = func(e executor.Event) {
 			if p, ok := e.(executor.StepParked); ok {
 				asked++
-				if err := state.Put(s.inbox.dir, state.Answer{Request: state.Request{Verb: "done", Address: p.Step.Address, At: time.Now()}}); err != nil {
-					t.Error(err)
-				}
+				s.inbox.done(p.Step.Address)
 			}
 		}
 		s.mustApply()

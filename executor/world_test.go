@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -161,7 +162,20 @@ func (v *view) call(ctx context.Context, op, arg string, effect bool) (func(), e
 
 func (v *view) logs() *logs { return v.w.on(v.side) }
 
-func (v *view) CreateTopic(ctx context.Context, spec cluster.TopicSpec, _ bool) error {
+func (v *view) CreateTopics(ctx context.Context, specs []cluster.TopicSpec, _ bool) (map[string]error, error) {
+	became := map[string]error{}
+	for _, spec := range specs {
+		if err := v.createTopic(ctx, spec); err != nil {
+			if !errors.Is(err, cluster.ErrTopicExists) {
+				return nil, err
+			}
+			became[spec.Name] = err
+		}
+	}
+	return became, nil
+}
+
+func (v *view) createTopic(ctx context.Context, spec cluster.TopicSpec) error {
 	done, err := v.call(ctx, "create", spec.Name, true)
 	if err != nil {
 		return err
@@ -177,7 +191,16 @@ func (v *view) CreateTopic(ctx context.Context, spec cluster.TopicSpec, _ bool) 
 	return nil
 }
 
-func (v *view) CreatePartitions(ctx context.Context, topic string, total int, _ bool) error {
+func (v *view) GrowTopics(ctx context.Context, totals map[string]int, _ bool) (map[string]error, error) {
+	for _, topic := range slices.Sorted(maps.Keys(totals)) {
+		if err := v.grow(ctx, topic, totals[topic]); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (v *view) grow(ctx context.Context, topic string, total int) error {
 	done, err := v.call(ctx, "partitions", topic, true)
 	if err != nil {
 		return err
@@ -189,7 +212,16 @@ func (v *view) CreatePartitions(ctx context.Context, topic string, total int, _ 
 	return nil
 }
 
-func (v *view) AlterConfigs(ctx context.Context, topic string, changes map[string]*string, _ bool) error {
+func (v *view) AlterTopics(ctx context.Context, changes map[string]map[string]*string, _ bool) (map[string]error, error) {
+	for _, topic := range slices.Sorted(maps.Keys(changes)) {
+		if err := v.alter(ctx, topic, changes[topic]); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (v *view) alter(ctx context.Context, topic string, changes map[string]*string) error {
 	done, err := v.call(ctx, "alter", topic, true)
 	if err != nil {
 		return err
@@ -207,7 +239,7 @@ func (v *view) AlterConfigs(ctx context.Context, topic string, changes map[strin
 	return nil
 }
 
-func (v *view) Topics(ctx context.Context, want func(string) bool) (map[string]cluster.Topic, error) {
+func (v *view) TopicsNamed(ctx context.Context, names []string) (map[string]cluster.Topic, error) {
 	done, err := v.call(ctx, "topics", "", false)
 	if err != nil {
 		return nil, err
@@ -215,7 +247,7 @@ func (v *view) Topics(ctx context.Context, want func(string) bool) (map[string]c
 	defer done()
 	out := map[string]cluster.Topic{}
 	for name, ps := range v.logs().topics {
-		if !want(name) {
+		if !slices.Contains(names, name) {
 			continue
 		}
 		t := cluster.Topic{Name: name, Configs: map[string]cluster.Config{}}

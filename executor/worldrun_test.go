@@ -27,12 +27,14 @@ type stage struct {
 	plan    *plan.Plan
 	graph   *graph.Graph
 	journal *memory
-	inbox   letters
+	inbox   *mailbox
 	stop    context.CancelFunc // ends the services
 	ended   chan struct{}
 
 	leaveOut executor.Safeguard
 	waits    bool
+	who      string
+	fence    executor.Fence
 	events   []executor.Event
 	onEvent  func(executor.Event)
 }
@@ -76,7 +78,7 @@ func set(t *testing.T, scheme plan.SchemeKind, services ...string) *stage {
 		Topics: plan.Topics{Include: []plan.Pattern{all}, Parity: plan.Parity{Existing: "report"}},
 		Groups: plan.Groups{Include: []plan.Pattern{all}},
 	}
-	s := &stage{world: newWorld(), t: t, plan: &plan.Plan{Migration: m}, journal: &memory{}, ended: make(chan struct{})}
+	s := &stage{world: newWorld(), t: t, plan: &plan.Plan{Migration: m}, journal: &memory{}, inbox: &mailbox{}, ended: make(chan struct{})}
 	topics := map[string]bool{}
 	for _, text := range services {
 		spec := service(t, text)
@@ -145,7 +147,7 @@ func (s *stage) applyIn(ctx context.Context, j executor.Journal, dead func(effec
 		Source:   &view{w: s.world, side: cluster.Source, dead: dead},
 		Target:   &view{w: s.world, side: cluster.Target, dead: dead},
 		Switches: map[string]executor.Switch{}, Journal: j, State: s.journal.fold(),
-		Inbox: s.inbox, Clock: executor.WallClock{}, Waits: s.waits, LeaveOut: s.leaveOut,
+		Inbox: s.inbox, Clock: executor.WallClock{}, Waits: s.waits, Who: s.who, Fence: s.fence, LeaveOut: s.leaveOut,
 		Emit: func(e executor.Event) {
 			s.events = append(s.events, e)
 			if s.onEvent != nil {
@@ -260,20 +262,68 @@ func (m *memory) lines() []string {
 		case r.Owned != nil:
 			out = append(out, "owned "+r.Owned.Topic)
 		case r.Answer != nil:
-			out = append(out, "answer "+r.Answer.Address)
+			out = append(out, fmt.Sprintf("%s %s %s", r.Answer.Verb, r.Answer.Address, r.Answer.Standing))
 		}
 	}
 	return out
 }
 
-// letters is an inbox.
-type letters struct{ dir string }
+// mailbox is an inbox.
+type mailbox struct {
+	mu       sync.Mutex
+	requests []state.Request
+	fail     error
+}
 
-func (l letters) Letters() ([]state.Letter, error) {
-	if l.dir == "" {
-		return nil, nil
+// put leaves a request and returns its id.
+func (m *mailbox) put(r state.Request) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r.ID = fmt.Sprintf("r%d", len(m.requests)+1)
+	if r.At.IsZero() {
+		r.At = time.Now()
 	}
-	return state.Letters(l.dir)
+	m.requests = append(m.requests, r)
+	return r.ID
+}
+
+func (m *mailbox) done(address string) {
+	m.put(state.Request{Verb: state.VerbDone, Address: address, Who: "me"})
+}
+
+func (m *mailbox) Requests(context.Context) ([]state.Request, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.requests), func(r state.Request) bool { return r.Verb == "" }), m.fail
+}
+
+func (m *mailbox) change(id string, f func(*state.Request)) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.requests {
+		if m.requests[i].ID == id && m.requests[i].Verb != "" {
+			f(&m.requests[i])
+			return nil
+		}
+	}
+	return state.ErrNoRequest
+}
+
+func (m *mailbox) Take(_ context.Context, id string) error {
+	return m.change(id, func(r *state.Request) { r.Taken = true })
+}
+
+func (m *mailbox) Clear(_ context.Context, id string) error {
+	return m.change(id, func(r *state.Request) { r.Verb = "" })
+}
+
+func (m *mailbox) withdraw(id string) error {
+	var err error
+	return errors.Join(m.change(id, func(r *state.Request) {
+		if err = state.ErrTaken; !r.Taken {
+			r.Verb, err = "", nil
+		}
+	}), err)
 }
 
 func as[E error](t testing.TB, err error) E {

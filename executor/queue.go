@@ -1,0 +1,104 @@
+package executor
+
+import (
+	"slices"
+
+	"kplan/executor/state"
+	"kplan/plan/graph"
+)
+
+const (
+	// maxParallel bounds how many steps are under way at once.
+	maxParallel = 32
+	// batchSize bounds how many steps go together, and batchWeight says as how
+	// many they count: two batches at once keep a controller busy.
+	batchSize   = 200
+	batchWeight = maxParallel / 2
+)
+
+// queue says which steps may begin: in the order of the graph those whose needs
+// have passed. It belongs to the walk's goroutine.
+type queue struct {
+	r     *run
+	begun map[string]bool
+	left  map[string]int // needs that have not passed
+	place map[string]int // in the graph
+	ready []int          // places, in order
+	used  int            // of maxParallel
+	under map[string]int // weight of what is under way
+}
+
+func (r *run) newQueue() *queue {
+	q := &queue{r: r, begun: map[string]bool{}, left: map[string]int{}, place: map[string]int{}, under: map[string]int{}}
+	for i, s := range r.Graph.Steps {
+		q.place[s.Address] = i
+		for _, need := range s.Needs {
+			if r.status(need) != state.Done {
+				q.left[s.Address]++
+			}
+		}
+		if q.left[s.Address] == 0 && r.status(s.Address) != state.Done {
+			q.ready = append(q.ready, i)
+		}
+	}
+	return q
+}
+
+// next takes out what can begin now: a step, several of a kind that go
+// together, or nil.
+func (q *queue) next() []*graph.Step {
+	for at, i := range q.ready {
+		first := q.r.Graph.Steps[i]
+		_, together := batches()[first.Kind]
+		weight := 1
+		if together {
+			weight = batchWeight
+		}
+		if q.used+weight > maxParallel {
+			continue
+		}
+		unit := []*graph.Step{first}
+		rest := slices.Clone(q.ready[:at])
+		for _, i := range q.ready[at+1:] {
+			s := q.r.Graph.Steps[i]
+			if together && s.Kind == first.Kind && len(unit) < batchSize {
+				unit = append(unit, s)
+				continue
+			}
+			rest = append(rest, i)
+		}
+		q.ready = rest
+		for _, s := range unit {
+			q.begun[s.Address] = true
+			q.under[s.Address] = 0
+		}
+		q.under[first.Address] = weight
+		q.used += weight
+		return unit
+	}
+	return nil
+}
+
+func (q *queue) running() int { return len(q.under) }
+
+// more reports whether anything could begin.
+func (q *queue) more() bool { return len(q.ready) > 0 }
+
+// over notes that a step is no longer under way.
+func (q *queue) over(s *graph.Step) {
+	q.used -= q.under[s.Address]
+	delete(q.under, s.Address)
+}
+
+// passed lets what needed the step come nearer.
+func (q *queue) passed(s *graph.Step) {
+	for _, address := range q.r.Graph.Dependents(s.Address) {
+		q.left[address]--
+		if q.left[address] > 0 || q.begun[address] || q.r.status(address) == state.Done {
+			continue
+		}
+		i := q.place[address]
+		at, _ := slices.BinarySearch(q.ready, i)
+		q.ready = slices.Insert(q.ready, at, i)
+	}
+}
