@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz campaign-crash clean
+.PHONY: help build demo test lint vet golden fuzz bench campaign-crash clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ golden: ## rewrite the golden files
 
 fuzz: ## fuzz the plan loader for a minute
 	$(GO) test ./plan -run '^$$' -fuzz FuzzLoad -fuzztime 60s
+
+bench: ## measure kplan at size against docs/benchmarks.md, on embedded and real clusters (minutes)
+	$(GO) test -tags bench -count=1 -timeout 30m -v ./internal/bench
 
 campaign-crash: ## kill -9 after every journal record, on real brokers (long)
 	KPLAN_CAMPAIGN=crash $(GO) test -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan

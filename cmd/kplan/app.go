@@ -131,13 +131,13 @@ func watched(w io.Writer) bool {
 	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// stateDir is where the migration's journal is.
-func (a *app) stateDir(p *plan.Plan) string {
-	path := p.State.Path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(a.dir, path)
+// command is what a person types to run kplan here with these arguments.
+func (a *app) command(args ...string) string {
+	words := []string{filepath.Base(a.self)}
+	if a.dir != "." {
+		words = append(words, "-C", a.dir)
 	}
-	return state.Dir(path, p.Migration.Name)
+	return strings.Join(append(words, args...), " ")
 }
 
 // clusters are the two open clusters.
@@ -196,17 +196,17 @@ func (a *app) open(ctx context.Context, p *plan.Plan) (*clusters, error) {
 }
 
 // belongs refuses the state of another plan.
-func belongs(st state.State, p *plan.Plan, c *clusters, dir string) error {
+func belongs(st state.State, p *plan.Plan, c *clusters, where string) error {
 	b := st.Began
 	if b == nil {
 		return nil
 	}
 	if b.Migration != p.Migration.Name {
-		return fmt.Errorf("the state in %s is that of migration %q, and the plan is migration %q. Give the plan a state path of its own, or rename the migration back", dir, b.Migration, p.Migration.Name)
+		return fmt.Errorf("the state in %s is that of migration %q, and the plan is migration %q. Give the plan a state path of its own, or rename the migration back", where, b.Migration, p.Migration.Name)
 	}
 	if b.Source != c.source.ClusterID() || b.Target != c.target.ClusterID() {
-		return fmt.Errorf("the state in %s belongs to a migration from cluster %s to cluster %s, and the plan now leads from %s to %s. Correct the clusters' addresses; if the clusters were rebuilt on purpose, move the state directory away",
-			dir, b.Source, b.Target, c.source.ClusterID(), c.target.ClusterID())
+		return fmt.Errorf("the state in %s belongs to a migration from cluster %s to cluster %s, and the plan now leads from %s to %s. Correct the clusters' addresses; if the clusters were rebuilt on purpose, move the state away",
+			where, b.Source, b.Target, c.source.ClusterID(), c.target.ClusterID())
 	}
 	return nil
 }
@@ -217,8 +217,11 @@ func whoami() (who, host string) {
 	if u, err := user.Current(); err == nil {
 		who = u.Username
 	}
-	if actor := os.Getenv("GITHUB_ACTOR"); actor != "" {
-		who += " (" + actor + ")"
+	for _, name := range []string{"GITHUB_ACTOR", "GITLAB_USER_LOGIN"} {
+		if actor := os.Getenv(name); actor != "" {
+			who += " (" + actor + ")"
+			break
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil {

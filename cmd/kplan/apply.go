@@ -3,38 +3,68 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"kplan/internal/report"
+	"kplan/plan"
 )
 
 type applyFlags struct {
 	yes      bool
+	maxAge   string
+	saved    *savedPlan // nil: apply what is seen now
 	sabotage string
 }
 
 func newApply(a *app) *cobra.Command {
 	var f applyFlags
 	cmd := &cobra.Command{
-		Use:   "apply",
-		Short: "Carry the plan out, or go on where the last apply ended",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "apply [FILE]",
+		Short: "Carry the plan out, or what diff --out has saved, or go on where the last apply ended",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) == 1 {
+				if f.saved, err = readSaved(args[0]); err != nil {
+					return err
+				}
+			}
 			return a.apply(cmd.Context(), cmd, f)
 		},
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
+	cmd.Flags().StringVar(&f.maxAge, "max-age", "", "refuse a saved plan that is older, such as 24h")
 	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain or no-quiet")
 	cmd.Flags().Lookup("sabotage").Hidden = true
 	return cmd
 }
 
+// age is how old a saved plan may be; zero: any age.
+func (f applyFlags) age() (time.Duration, error) {
+	switch {
+	case f.maxAge == "":
+		return 0, nil
+	case f.saved == nil:
+		return 0, errors.New("--max-age is about a saved plan: give its file")
+	}
+	age, err := plan.ParseDuration(f.maxAge)
+	if err != nil {
+		return 0, fmt.Errorf("--max-age: %w", err)
+	}
+	return age, nil
+}
+
 // apply takes the lock, shows the diff, asks, looks again, and runs.
 func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err error) {
-	if !f.yes && !a.interactive() {
-		return errors.New("nobody can be asked here: give --yes, after a look at kplan diff")
+	if !f.yes && f.saved == nil && !a.interactive() {
+		return errors.New("nobody can be asked here: give --yes, after a look at kplan diff, or a plan that kplan diff --out has saved")
+	}
+	maxAge, err := f.age()
+	if err != nil {
+		return err
 	}
 	p, _, sources, err := a.load(cmd)
 	if err != nil {
@@ -45,13 +75,18 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	s, err := a.begin(p, cmd.ErrOrStderr())
+	s, err := a.begin(ctx, p, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
-	if err := belongs(s.state, p, c, s.dir); err != nil {
+	if err := belongs(s.state, p, c, s.backend.Where()); err != nil {
 		return err
+	}
+	if f.saved != nil {
+		if err := f.saved.fits(p, s.state, maxAge, time.Now()); err != nil {
+			return err
+		}
 	}
 	r, err := look(ctx, p, c, s.state)
 	if err != nil {
@@ -74,13 +109,18 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		}
 		return err
 	}
+	if f.saved != nil {
+		if err := f.saved.still(r, p); err != nil {
+			return err
+		}
+	}
 	if r.doc.Empty() {
 		if err := s.close(); err != nil {
 			return err
 		}
 		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil)
 	}
-	if !f.yes {
+	if !f.yes && f.saved == nil {
 		if err := confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}

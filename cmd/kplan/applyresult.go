@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,26 +16,28 @@ import (
 
 // applyDoc is the JSON document of apply.
 type applyDoc struct {
-	FormatVersion string    `json:"format_version"`
-	Migration     string    `json:"migration"`
-	Run           string    `json:"run"`
-	Outcome       string    `json:"outcome"`
-	ExitCode      int       `json:"exit_code"`
-	Done          int       `json:"steps_done"`
-	Total         int       `json:"steps_total"`
-	Errors        []string  `json:"errors"`
-	Parked        []parkDoc `json:"parked"`
-	Restored      []string  `json:"restored"`
-	Stranded      []string  `json:"stranded"`
-	Stopped       []string  `json:"stopped"`
-	Held          []string  `json:"held"` // topics whose retention is held on the target
-	Diff          diff.Doc  `json:"diff"`
+	FormatVersion string        `json:"format_version"`
+	Migration     string        `json:"migration"`
+	Run           string        `json:"run"`
+	Outcome       string        `json:"outcome"`
+	ExitCode      int           `json:"exit_code"`
+	Done          int           `json:"steps_done"`
+	Total         int           `json:"steps_total"`
+	Errors        []string      `json:"errors"`
+	Parked        []parkDoc     `json:"parked"`
+	Restored      []string      `json:"restored"`
+	Stranded      []string      `json:"stranded"`
+	Stopped       []string      `json:"stopped"`
+	Paused        *state.Answer `json:"paused,omitempty"` // by whom, where nothing was begun because of that
+	Held          []string      `json:"held"`             // topics whose retention is held on the target
+	Diff          diff.Doc      `json:"diff"`
 }
 
 type parkDoc struct {
-	Address     string `json:"address"`
-	Instruction string `json:"instruction"`
-	Command     string `json:"command"`
+	Address     string                   `json:"address"`
+	Instruction string                   `json:"instruction"`
+	Conditions  []executor.GateCondition `json:"conditions,omitempty"`
+	Command     string                   `json:"command"`
 }
 
 // outcomeDone is the outcome of a run that left nothing to do.
@@ -46,8 +48,17 @@ func (d *applyDoc) fill(r executor.Result) {
 	d.ExitCode = codeOf(r)
 	d.Outcome = map[int]string{
 		exitDone: outcomeDone, exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
-		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted",
+		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted", exitLocked: "the lock was lost",
 	}[d.ExitCode]
+	var aborted *executor.AbortedError
+	if errors.As(r.Err, &aborted) {
+		d.Outcome = "aborted"
+		d.Errors = append(d.Errors, aborted.Error())
+	}
+	if by := r.Paused; by != nil {
+		d.Outcome = "paused"
+		d.Paused = by
+	}
 	for _, f := range r.Failed {
 		d.Errors = append(d.Errors, f.Step.Address+": "+f.Err.Error())
 	}
@@ -58,7 +69,7 @@ func (d *applyDoc) fill(r executor.Result) {
 		d.Stranded = append(d.Stranded, s.Error())
 	}
 	for _, p := range r.Parked {
-		d.Parked = append(d.Parked, parkDoc{Address: p.Step.Address, Instruction: p.Instruction, Command: p.Command})
+		d.Parked = append(d.Parked, parkDoc{Address: p.Step.Address, Instruction: p.Instruction, Conditions: p.Conditions, Command: p.Command})
 	}
 }
 
@@ -69,7 +80,8 @@ func (d *applyDoc) unrecorded(err, failure error) {
 		d.ExitCode, d.Outcome = exitError, "done, but its end is not recorded"
 	}
 	var before *state.WriteError
-	if !errors.As(failure, &before) {
+	var lost *state.LeaseLostError
+	if !errors.As(failure, &before) && !errors.As(failure, &lost) {
 		d.Errors = append(d.Errors, err.Error())
 	}
 }
@@ -127,14 +139,22 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		fmt.Fprintf(&b, "Service %s is stopped now; the next apply starts it.\n", s)
 	}
 	for _, p := range doc.Parked {
-		fmt.Fprintf(&b, "Parked at %s: %s\n  when it is done: %s\n", p.Address, p.Instruction, p.Command)
+		fmt.Fprintf(&b, "Parked at %s: %s\n", p.Address, p.Instruction)
+		for _, c := range p.Conditions {
+			fmt.Fprintf(&b, "  %-7s  %s: %s\n", map[bool]string{true: "met", false: "missing"}[c.Met], c.Name, c.Text)
+			if !c.Met && c.Command != "" {
+				fmt.Fprintf(&b, "           %s\n", c.Command)
+			}
+		}
+		if len(p.Conditions) == 0 {
+			fmt.Fprintf(&b, "  when it is done: %s\n", p.Command)
+		}
 	}
 	if doc.ExitCode != exitDone {
-		command := filepath.Base(a.self)
-		if a.dir != "." {
-			command += " -C " + a.dir
+		if by := doc.Paused; by != nil {
+			fmt.Fprintf(&b, "Paused by %s from %s at %s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), a.command("resume"))
 		}
-		fmt.Fprintf(&b, "To go on: %s apply\n", command)
+		fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

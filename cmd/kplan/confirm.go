@@ -42,10 +42,13 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 // staleError lists what moved between the diff and the apply.
-type staleError struct{ moved []string }
+type staleError struct {
+	what  string
+	moved []string
+}
 
 func (e *staleError) Error() string {
-	return "the clusters have changed since the diff, and nothing was done:\n  " + strings.Join(e.moved, "\n  ") + "\nLook at the new diff and apply again"
+	return e.what + ", and nothing was done:\n  " + strings.Join(e.moved, "\n  ") + "\nLook at the new diff and apply again"
 }
 
 // lookAgain reads the clusters once more, before the first write.
@@ -56,7 +59,7 @@ func lookAgain(ctx context.Context, p *plan.Plan, c *clusters, st state.State, b
 	}
 	moved := diff.Moved(diff.Fingerprint(before.source, before.target, p.Migration), diff.Fingerprint(now.source, now.target, p.Migration))
 	if len(moved) > 0 {
-		return nil, &codedError{code: exitStale, err: &staleError{moved: moved}}
+		return nil, &codedError{code: exitStale, err: &staleError{what: "the clusters have changed since the diff", moved: moved}}
 	}
 	return now, now.blocked()
 }

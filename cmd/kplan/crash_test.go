@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand"
 	"os"
-	"path/filepath"
 	"sort"
 	"strings"
 	"sync"
@@ -27,22 +25,73 @@ import (
 // wait for logs to be quiet.
 const crashParallel = 8
 
+// crash is where a run is cut off.
+type crash struct {
+	example string
+	// topic keeps the state in a topic of the source; else it is in files. There a
+	// killed run leaves a lease behind, and what comes after the record is the next
+	// heartbeat.
+	topic bool
+	// before kills between the effect and the record that says that it is done;
+	// else kplan dies after the record.
+	before bool
+	point  int // the number of the record; 0: it is not killed
+}
+
+func (c crash) name() string {
+	name := "crash" + c.example[len("production-"):]
+	if c.topic {
+		name += "topic"
+	}
+	if c.before {
+		name += "before"
+	}
+	return fmt.Sprintf("%s%d", name, c.point)
+}
+
+func (c crash) env() []string {
+	name := "KPLAN_CRASH_AFTER"
+	if c.before {
+		name = "KPLAN_CRASH_BEFORE"
+	}
+	return []string{fmt.Sprintf("%s=%d", name, c.point)}
+}
+
 // TestCrashLoop kills kplan with SIGKILL after every journal record of a
 // reference run, resumes it, and compares the end with that of the reference:
 // the same topics, configs, offsets and sides, every record once and in order.
+// With the state in a topic, and before the record, it takes every eighth point
+// here and every one in the campaign.
 func TestCrashLoop(t *testing.T) {
 	for _, example := range []string{"production-first", "production-later"} {
-		t.Run(example, func(t *testing.T) {
-			t.Parallel()
-			pair := func(t *testing.T) (end, end) { return fake(t, 1), fake(t, 1) }
-			reference, records := crashOnce(t, example, "reference", pair, 0)
-			t.Logf("the reference run of %s has %d journal records", example, records)
-			crashAt(t, example, pair, reference, upTo(records))
-		})
+		for _, c := range []crash{{example: example}, {example: example, before: true}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
+			t.Run(c.name(), func(t *testing.T) {
+				t.Parallel()
+				reference, records := crashOnce(t, c, fakePair)
+				t.Logf("the reference run of %s has %d journal records", example, records)
+				points := upTo(records)
+				if c != (crash{example: example}) {
+					points = every(points, 8, records%8)
+				}
+				crashAt(t, c, fakePair, reference, points)
+			})
+		}
 	}
 }
 
-// TestCrashSampleOnRealBrokers does the same at a few points on real Kafka.
+func fakePair(t *testing.T) (end, end) { return fake(t, 1), fake(t, 1) }
+
+// every returns each n-th of the points, from one on.
+func every(points []int, n, from int) []int {
+	var some []int
+	for i := from; i < len(points); i += n {
+		some = append(some, points[i])
+	}
+	return some
+}
+
+// TestCrashSampleOnRealBrokers does the same at a few points on real Kafka, with
+// the state in a topic there.
 func TestCrashSampleOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	const points = 3
@@ -54,13 +103,13 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 	}
 	t.Logf("seed %d (KPLAN_TEST_SEED)", seed)
 	r := rand.New(rand.NewSource(seed))
-	for _, example := range []string{"production-first", "production-later"} {
-		reference, records := crashOnce(t, example, "sampleref"+example[len("production-"):], realPair, 0)
+	for _, c := range []crash{{example: "production-first", topic: true}, {example: "production-later", topic: true, before: true}} {
+		reference, records := crashOnce(t, c, realPair)
 		var chosen []int
 		for _, k := range r.Perm(records)[:points] {
 			chosen = append(chosen, k+1)
 		}
-		crashAt(t, example, realPair, reference, chosen)
+		crashAt(t, c, realPair, reference, chosen)
 	}
 }
 
@@ -72,9 +121,11 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 		return
 	}
 	for _, example := range []string{"production-first", "production-later"} {
-		reference, records := crashOnce(t, example, "loopref"+example[len("production-"):], realPair, 0)
-		crashAt(t, example, realPair, reference, upTo(records))
-		t.Logf("%s: killed after each of %d journal records", example, records)
+		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
+			reference, records := crashOnce(t, c, realPair)
+			crashAt(t, c, realPair, reference, upTo(records))
+			t.Logf("%+v: killed at each of %d journal records", c, records)
+		}
 	}
 }
 
@@ -93,7 +144,7 @@ func upTo(n int) []int {
 type pairOf func(*testing.T) (source, target end)
 
 // crashAt runs the migration once for each point.
-func crashAt(t *testing.T, example string, pair pairOf, reference endState, points []int) {
+func crashAt(t *testing.T, c crash, pair pairOf, reference endState, points []int) {
 	slots := make(chan struct{}, crashParallel)
 	var wg sync.WaitGroup
 	for _, k := range points {
@@ -101,7 +152,8 @@ func crashAt(t *testing.T, example string, pair pairOf, reference endState, poin
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			t.Run(fmt.Sprintf("record-%d", k), func(t *testing.T) {
-				got, _ := crashOnce(t, example, fmt.Sprintf("crash%d%s", k, example[len("production-"):]), pair, k)
+				c.point = k
+				got, _ := crashOnce(t, c, pair)
 				if d := cmp.Diff(reference, got); d != "" {
 					t.Errorf("the end differs from the reference run's (-want +got):\n%s", d)
 				}
@@ -111,42 +163,39 @@ func crashAt(t *testing.T, example string, pair pairOf, reference endState, poin
 	wg.Wait()
 }
 
-// crashOnce migrates, with a kill -9 after k journal records if k is not 0, and
-// returns how it ended and how many records the journal has.
-func crashOnce(t *testing.T, example, name string, pair pairOf, k int) (endState, int) {
+// crashOnce migrates, with a kill -9 at the point, and returns how it ended and
+// how many records the journal has.
+func crashOnce(t *testing.T, c crash, pair pairOf) (endState, int) {
 	t.Helper()
 	source, target := pair(t)
-	s := newScenario(t, scenarioOptions{example: example, name: name, source: source, target: target, rate: 60})
+	name := c.name()
+	s := newScenario(t, scenarioOptions{example: c.example, name: name, source: source, target: target, rate: 60, topic: c.topic})
 	s.binary = built().plain // a thousand starts: the race detector has its turn in the other tests
 	s.start()
 	s.flow(60)
-	if k > 0 {
-		got := s.kplan([]string{fmt.Sprintf("KPLAN_CRASH_AFTER=%d", k)}, "apply", "--yes")
-		if got.code != -1 {
-			t.Fatalf("kplan was to be killed after %d records and ended with %d:\n%s", k, got.code, got.output)
+	if c.point > 0 {
+		if got := s.kplan(c.env(), "apply", "--yes"); got.code != -1 {
+			t.Fatalf("kplan was to be killed at record %d and ended with %d:\n%s", c.point, got.code, got.output)
 		}
 	}
 	s.must(exitDone, "apply", "--yes")
 	s.flow(30)
 	s.must(exitDone, "verify")
 	r := s.prove()
-	if example == "production-first" && !r.Clean() || !r.CleanPerCluster() {
-		t.Errorf("killed after record %d: %v", k, r.Sentences())
+	if c.example == "production-first" && !r.Clean() || !r.CleanPerCluster() {
+		t.Errorf("killed at record %d: %v", c.point, r.Sentences())
 	}
 	return stateAtEnd(t, s, name, source, target), s.journalLength()
 }
 
+// journalLength is the state's serial, wherever it is kept.
 func (s *scenario) journalLength() int {
 	s.t.Helper()
-	paths, err := filepath.Glob(filepath.Join(s.stage.PlanDir, ".kplan", "*", "journal.jsonl"))
-	if err != nil || len(paths) != 1 {
-		s.t.Fatalf("one journal was expected: %v %v", paths, err)
-	}
-	data, err := os.ReadFile(paths[0])
-	if err != nil {
+	var doc statusDoc
+	if err := json.Unmarshal([]byte(s.must(exitDone, "status", "--json").output), &doc); err != nil {
 		s.t.Fatal(err)
 	}
-	return bytes.Count(data, []byte("\n"))
+	return int(doc.Serial)
 }
 
 // endState is what has to be the same whatever was killed on the way. Numbers

@@ -10,20 +10,22 @@ import (
 
 func newDiff(a *app) *cobra.Command {
 	var full, detailed bool
+	var out string
 	cmd := &cobra.Command{
 		Use:   "diff",
 		Short: "Show what apply would change and run; reads both clusters and writes to neither",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.onScene(cmd, func(s scene) error { return a.diff(cmd, s, full, detailed) })
+			return a.onScene(cmd, func(s scene) error { return a.diff(cmd, s, full, detailed, out) })
 		},
 	}
 	cmd.Flags().BoolVar(&full, "full", false, "list every object instead of counting equal ones")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 when there is anything to change, any drift or any pending step")
+	cmd.Flags().StringVar(&out, "out", "", "save what is shown, for apply FILE")
 	return cmd
 }
 
-func (a *app) diff(cmd *cobra.Command, s scene, full, detailed bool) error {
+func (a *app) diff(cmd *cobra.Command, s scene, full, detailed bool, out string) error {
 	r, err := look(cmd.Context(), s.plan, s.clusters, s.state)
 	if err != nil {
 		return err
@@ -36,6 +38,11 @@ func (a *app) diff(cmd *cobra.Command, s scene, full, detailed bool) error {
 	}
 	if err := continues(s.state, s.plan, r.graph); err != nil {
 		return err
+	}
+	if out != "" && !r.diags.HasErrors() {
+		if err := r.save(out, s.plan, s.state); err != nil {
+			return err
+		}
 	}
 	switch {
 	case r.diags.HasErrors():

@@ -26,9 +26,9 @@ const exitHelp = `Exit codes:
   1    error, nothing in flight
   2    differences (diff --detailed-exitcode; any Fail of verify)
   3    inconclusive (an Error or Unknown of verify)
-  4    parked: a person has to act
-  5    the clusters changed between the diff and the apply
-  6    another kplan holds the lock
+  4    parked: a person has to act, or a gate has to open
+  5    clusters, plan or state changed between the diff and the apply
+  6    another kplan holds the lock, or took it over
   7    failed, services restored to the source
   8    failed with a service stopped: page someone
   130  interrupted, resumable`
@@ -52,12 +52,13 @@ func (e *codedError) Unwrap() error { return e.err }
 func exitCode(err error) int {
 	var coded *codedError
 	var locked *state.LockedError
+	var lost *state.LeaseLostError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &coded):
 		return coded.code
-	case errors.As(err, &locked):
+	case errors.As(err, &locked), errors.As(err, &lost):
 		return exitLocked
 	case errors.Is(err, executor.ErrInterrupted):
 		return exitInterrupted
@@ -68,7 +69,10 @@ func exitCode(err error) int {
 
 // codeOf maps the result of a run.
 func codeOf(r executor.Result) int {
+	var lost *state.LeaseLostError
 	switch {
+	case errors.As(r.Err, &lost):
+		return exitLocked
 	case len(r.Stranded) > 0:
 		return exitStranded
 	case len(r.Restored) > 0:
@@ -77,7 +81,7 @@ func codeOf(r executor.Result) int {
 		return exitInterrupted
 	case r.Err != nil:
 		return exitError
-	case len(r.Parked) > 0:
+	case len(r.Parked) > 0, r.Paused != nil:
 		return exitParked
 	default:
 		return exitDone

@@ -30,7 +30,8 @@ func arrows() map[string][]string {
 		"kplan/executor/state":          {"kplan/internal/cluster"},
 		"kplan/executor/switches":       {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
-		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/internal/workload", "kplan/internal/cluster"},
+		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
+		"kplan/internal/notify":         {"kplan/plan"},
 		"kplan/cmd/kplan":               {"*"},
 	}
 }

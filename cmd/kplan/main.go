@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
+	"kplan/executor/state"
 	"kplan/plan/diff"
 )
 
@@ -100,7 +101,12 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVar(&a.noInput, "no-input", noInput(), "never ask, also on a terminal")
 	f.StringVar(&a.logLevel, "log-level", os.Getenv("KPLAN_LOG_LEVEL"), "debug, info, warn or error (default: warn)")
 	root.AddCommand(
-		newValidate(a), newGraph(a), newDiff(a), newApply(a), newStatus(a), newDone(a), newVerify(a),
+		newValidate(a), newGraph(a), newDiff(a), newShow(a), newApply(a), newStatus(a), newVerify(a),
+		newApprove(a), newReject(a), newDone(a), newSet(a), newWithdraw(a),
+		newSteering(a, state.VerbPause, "Begin nothing new until somebody resumes; what is under way goes on"),
+		newSteering(a, state.VerbResume, "Go on after a pause"),
+		newSteering(a, state.VerbAbort, "End the apply that runs, as an interrupt there would"),
+		newState(a), newLock(a), newUnlock(a),
 		newDemo(a), newVersion(a), newWorkload(),
 	)
 	return root

@@ -139,46 +139,44 @@ func reason(err error) (why, advice string) {
 	}
 }
 
-// ask puts each change of a topic to the target's brokers with validateOnly.
+// ask puts the changes of topics to the target's brokers with validateOnly.
 func ask(ctx context.Context, target *kafka.Client, topics []diff.TopicChange) (map[string]diff.Answer, error) {
+	var specs []cluster.TopicSpec
+	configs := map[string]map[string]*string{}
+	totals := map[string]int{}
 	answers := map[string]diff.Answer{}
 	for _, t := range topics {
-		var err error
 		switch t.Action {
 		case diff.Create:
-			err = target.CreateTopic(ctx, cluster.TopicSpec{
+			specs = append(specs, cluster.TopicSpec{
 				Name: t.Want.Name, Partitions: int(t.Want.Partitions), ReplicationFactor: int(t.Want.ReplicationFactor), Configs: t.Want.Configs,
-			}, true)
+			})
 		case diff.Update:
-			err = target.AlterConfigs(ctx, t.Topic, alterations(t), true)
-			if err == nil && t.Partitions > 0 {
-				err = target.CreatePartitions(ctx, t.Topic, int(t.Partitions), true)
+			configs[t.Topic] = t.Alterations()
+			if t.Partitions > 0 {
+				totals[t.Topic] = int(t.Partitions)
 			}
 		default:
 			continue
 		}
-		var refused *kafka.RefusedError
-		switch {
-		case err == nil:
-			answers[t.Topic] = diff.Answer{Accepted: true}
-		case errors.As(err, &refused):
-			answers[t.Topic] = diff.Answer{Reason: refused.Text}
-		default:
-			return nil, fmt.Errorf("asking the target's brokers about the changes: %w", err)
+		answers[t.Topic] = diff.Answer{Accepted: true}
+	}
+	creating, err1 := target.CreateTopics(ctx, specs, true)
+	altering, err2 := target.AlterTopics(ctx, configs, true)
+	growing, err3 := target.GrowTopics(ctx, totals, true)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return nil, fmt.Errorf("asking the target's brokers about the changes: %w", err)
+	}
+	for _, refusals := range []map[string]error{growing, altering, creating} {
+		for topic, err := range refusals {
+			var refused *kafka.RefusedError
+			if !errors.As(err, &refused) {
+				return nil, fmt.Errorf("asking the target's brokers about the changes: %w", err)
+			}
+			answers[topic] = diff.Answer{Reason: refused.Text}
 		}
 	}
 	return answers, nil
-}
-
-func alterations(t diff.TopicChange) map[string]*string {
-	changes := map[string]*string{}
-	for k, v := range t.Set {
-		changes[k] = &v
-	}
-	for _, k := range t.Delete {
-		changes[k] = nil
-	}
-	return changes
 }
 
 // pending keeps the steps that the journal does not show as done.

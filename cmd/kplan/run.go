@@ -38,25 +38,27 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	if err != nil {
 		return err
 	}
+	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.run, who: s.who, host: s.host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
 	engine := &executor.Engine{
-		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, s.dir),
-		Journal: s.journal, State: s.state, RunID: s.run, Defaults: r.target.Defaults,
-		Inbox: inbox(s.dir), Clock: executor.WallClock{}, Emit: logged(log, briefly(printer.Event)), Waits: a.interactive(),
-		DoneHint: a.doneHint, LeaveOut: leaveOut,
+		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
+		Journal: s.held, State: s.state, RunID: s.run, Defaults: r.target.Defaults, Who: s.who, Fence: s.held,
+		Inbox: inbox{s.backend, s.held}, Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
+		Command: a.command, LeaveOut: leaveOut,
 	}
-	told := context.AfterFunc(ctx, func() {
+	heard := context.AfterFunc(ctx, func() {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Interrupted: nothing new is begun, what is under way is brought to a safe end. Once more ends kplan at once.") // a note
 	})
 	result := engine.Run(ctx)
-	told()
+	heard()
 	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Diff: r.doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
-	if _, err := s.journal.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
+	if _, err := s.held.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
 		doc.unrecorded(err, result.Err)
 	}
+	told.ended(doc)
 	return a.finish(cmd, doc, &result)
 }
 
@@ -93,20 +95,6 @@ func safeguard(name string, w io.Writer) (executor.Safeguard, error) {
 	}
 }
 
-func (a *app) doneHint(address string) string {
-	command := filepath.Base(a.self)
-	if a.dir != "." {
-		command += " -C " + a.dir
-	}
-	return command + " done '" + address + "'"
-}
-
-// inbox reads the answers in a state directory.
-type inbox string
-
-// Letters returns the answers that wait.
-func (i inbox) Letters() ([]state.Letter, error) { return state.Letters(string(i)) }
-
 // switches makes the programs of each service runnable.
 func (a *app) switches(p *plan.Plan, stateDir string) map[string]executor.Switch {
 	m := p.Migration
@@ -130,7 +118,7 @@ func (a *app) switches(p *plan.Plan, stateDir string) map[string]executor.Switch
 func environ() []string {
 	var out []string
 	for _, kv := range os.Environ() {
-		if !strings.HasPrefix(kv, "KPLAN_CRASH_AFTER=") {
+		if !strings.HasPrefix(kv, "KPLAN_CRASH_") {
 			out = append(out, kv)
 		}
 	}

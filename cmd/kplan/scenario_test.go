@@ -73,6 +73,7 @@ type scenarioOptions struct {
 	rate           int
 	pace           int    // of the processor; 0: no bound
 	quiet          string // "": 1s
+	topic          bool   // the state is kept in a topic of the source
 }
 
 func newScenario(t *testing.T, o scenarioOptions) *scenario {
@@ -86,6 +87,9 @@ func newScenario(t *testing.T, o scenarioOptions) *scenario {
 		Plan: func(text string) string {
 			text = strings.Replace(text, "bootstrap = var.old\n", "bootstrap = var.old\n"+o.source.hcl, 1)
 			text = strings.Replace(text, "bootstrap = var.new\n", "bootstrap = var.new\n"+o.target.hcl, 1)
+			if o.topic {
+				text = "state \"kafka\" { cluster = cluster.old }\n" + text
+			}
 			return strings.Replace(text, `quiet_for     = "2s"`, `quiet_for     = "`+o.quiet+`"`, 1)
 		},
 	})

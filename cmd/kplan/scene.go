@@ -14,6 +14,7 @@ type scene struct {
 	plan     *plan.Plan
 	sources  *plan.Sources
 	clusters *clusters
+	backend  state.Backend
 	state    state.State
 }
 
@@ -29,13 +30,17 @@ func (a *app) onScene(cmd *cobra.Command, do func(scene) error) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	dir := a.stateDir(p)
-	st, err := state.Read(dir)
+	b, err := a.backend(cmd.Context(), p, p.State)
 	if err != nil {
 		return err
 	}
-	if err := belongs(st, p, c, dir); err != nil {
+	defer func() { err = errors.Join(err, b.Close()) }()
+	st, err := b.Read(cmd.Context())
+	if err != nil {
 		return err
 	}
-	return do(scene{plan: p, sources: sources, clusters: c, state: st})
+	if err := belongs(st, p, c, b.Where()); err != nil {
+		return err
+	}
+	return do(scene{plan: p, sources: sources, clusters: c, backend: b, state: st})
 }

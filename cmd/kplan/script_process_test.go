@@ -98,7 +98,7 @@ func scriptStart(ts *testscript.TestScript, args []string) {
 func scriptEnviron(ts *testscript.TestScript) []string {
 	var env []string
 	for _, name := range append(strings.Fields(ts.Getenv("FORWARD")), "PATH", "HOME", "TMPDIR", "EXAMPLE_KPLAN", "EXAMPLE_WORKLOAD",
-		"NO_COLOR", "KPLAN_VAR_old", "KPLAN_VAR_new", "KPLAN_VAR_start", "KPLAN_VAR_stop", "KPLAN_VAR_check", "KPLAN_VAR_timeout", "KPLAN_VAR_drain", "WORK") {
+		"NO_COLOR", "KPLAN_VAR_ops", "KPLAN_VAR_old", "KPLAN_VAR_new", "KPLAN_VAR_start", "KPLAN_VAR_stop", "KPLAN_VAR_check", "KPLAN_VAR_timeout", "KPLAN_VAR_drain", "WORK") {
 		if value := ts.Getenv(name); value != "" {
 			env = append(env, name+"="+value)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -64,12 +65,36 @@ func scriptUncommit(ts *testscript.TestScript, args []string) {
 func scriptHoldLock(ts *testscript.TestScript, args []string) {
 	age, err := time.ParseDuration(args[1])
 	ts.Check(err)
-	lock, err := state.Acquire(ts.MkAbs(args[0]), state.Holder{
+	held, err := state.NewFile(ts.MkAbs(args[0]), time.Now).Acquire(context.Background(), state.Holder{
 		Who: "alice", Host: "build-7", PID: os.Getpid(), Since: time.Now().UTC().Add(-age).Truncate(time.Second),
 	})
 	ts.Check(err)
 	w := scriptWorldOf(ts)
-	w.closers = append(w.closers, func() { _ = lock.Release() }) // the directory goes as well
+	w.closers = append(w.closers, func() { _ = held.Release() }) // the directory goes as well
+}
+
+// scriptUnlock takes the lock away from the holder that the last kplan lock
+// --json has shown: unlock
+func scriptUnlock(ts *testscript.TestScript, _ []string) {
+	var doc lockDoc
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
+	if doc.Holder == nil {
+		ts.Fatalf("nobody holds the lock")
+	}
+	scriptExec(ts, exitDone, "kplan", "unlock", doc.Holder.ID)
+}
+
+// scriptWithdraw takes back the request that the last command with --json has
+// left, or tries to once more: withdraw [again]
+func scriptWithdraw(ts *testscript.TestScript, args []string) {
+	if len(args) > 0 {
+		scriptExec(ts, exitError, "kplan", "withdraw", ts.Getenv("REQUEST"))
+		return
+	}
+	var answer state.Answer
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &answer))
+	ts.Setenv("REQUEST", answer.ID)
+	scriptExec(ts, exitDone, "kplan", "withdraw", answer.ID)
 }
 
 // scriptNormal writes a text with everything in it replaced that differs from
@@ -93,6 +118,13 @@ func scriptNormal(ts *testscript.TestScript, args []string) {
 		{`("plan_hash": ")[^"]*`, "${1}HASH"},
 		{`("run": ")[^"]*`, "${1}RUN"},
 		{`\((\d+(\.\d+)?(ms|s|µs))+\)`, "(TOOK)"},
+		{`\S+( \(\S+\))? on \S+ \(process \d+\)`, "SOMEBODY"},
+		{`by \S+( \(\S+\))? from \S+`, "by SOMEBODY"},
+		{`\S+ \((\w+)\) from \S+`, "$1 from HOST"},
+		{`request [0-9a-f]{8}`, "request ID"},
+		{`withdraw [0-9a-f]{8}`, "withdraw ID"},
+		{`plan [0-9a-f]{12}`, "plan HASH"},
+		{`id [0-9a-f]{8}, epoch`, "id ID, epoch"},
 	} {
 		text = regexp.MustCompile(r.what).ReplaceAllString(text, r.by)
 	}

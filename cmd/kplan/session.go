@@ -1,17 +1,14 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
+	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/plan"
 	"kplan/plan/diff"
@@ -19,66 +16,73 @@ import (
 
 // session is the locked state of one apply.
 type session struct {
-	dir     string
+	backend state.Backend
+	held    state.Session
 	run     string
-	lock    *state.Lock
-	journal *state.Journal
+	who     string
+	host    string
 	state   state.State
 }
 
-func (a *app) begin(p *plan.Plan, stderr io.Writer) (*session, error) {
-	dir := a.stateDir(p)
-	who, host := whoami()
-	lock, err := state.Acquire(dir, state.Holder{Who: who, Host: host, PID: os.Getpid(), Since: time.Now().UTC().Truncate(time.Second)})
+// begin takes the lock. Where a dead holder's lease has to run out, it says so
+// and waits.
+func (a *app) begin(ctx context.Context, p *plan.Plan, stderr io.Writer) (*session, error) {
+	opts, err := crashes()
 	if err != nil {
 		return nil, err
 	}
-	if lock.Left != nil {
-		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", lock.Left) // a note
-	}
-	crash, err := crashAfter()
+	opts = append(opts, state.OnWait(func(h state.Holder, left time.Duration) {
+		fmt.Fprintf(stderr, "The state is locked by %s, who gives no sign of life; waiting up to %s for the lease to run out.\n", h, left.Round(time.Second)) // a note
+	}))
+	b, err := a.backend(ctx, p, p.State, opts...)
 	if err != nil {
-		return nil, errors.Join(err, lock.Release())
+		return nil, err
 	}
-	journal, st, err := state.Open(dir, time.Now, crash)
-	if err != nil {
-		return nil, errors.Join(err, lock.Release())
+	s := &session{backend: b}
+	s.who, s.host = whoami()
+	if s.run, err = newRequestID(); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
-	id := make([]byte, 4)
-	if _, err := rand.Read(id); err != nil {
-		return nil, errors.Join(err, journal.Close(), lock.Release())
+	if s.held, err = b.Acquire(ctx, holder(s.who, s.host)); err != nil {
+		return nil, errors.Join(err, b.Close())
 	}
-	return &session{dir: dir, run: hex.EncodeToString(id), lock: lock, journal: journal, state: st}, nil
+	s.state = s.held.State()
+	if left := s.held.Left(); left != nil {
+		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", left) // a note
+	}
+	return s, nil
 }
 
-func (s *session) end() error { return errors.Join(s.journal.Close(), s.lock.Release()) }
-
-// crashAfter returns what KPLAN_CRASH_AFTER asks for: kplan kills itself after
-// that many journal records, as a power cut would. Tests use it.
-func crashAfter() (func(int), error) {
-	text := os.Getenv("KPLAN_CRASH_AFTER")
-	if text == "" {
-		return nil, nil
+// end lets go of the lock. One that is lost has nothing to let go of.
+func (s *session) end() error {
+	err := s.held.Release()
+	var lost *state.LeaseLostError
+	if errors.As(err, &lost) {
+		err = nil
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("KPLAN_CRASH_AFTER=%q: want a number of journal records", text)
-	}
-	return func(records int) {
-		if records >= n {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // never returns
-		}
-	}, nil
+	return errors.Join(err, s.backend.Close())
 }
+
+// inbox is what the engine sees of the session.
+type inbox struct {
+	state.Mailbox
+	state.Session
+}
+
+var _ executor.Inbox = inbox{}
 
 // record appends through the session's state.
-func (s *session) record(r state.Record) error {
-	r.Run = s.run
-	written, err := s.journal.Append(r)
+func (s *session) record(records ...state.Record) error {
+	for i := range records {
+		records[i].Run = s.run
+	}
+	written, err := s.held.Append(records...)
 	if err != nil {
 		return err
 	}
-	s.state.Apply(written[0])
+	for _, r := range written {
+		s.state.Apply(r)
+	}
 	return nil
 }
 
@@ -89,8 +93,8 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 			return err
 		}
 	}
-	who, host := whoami()
-	if err := s.record(state.Record{RunBegan: &state.RunBegan{PlanHash: p.Hash(), Scheme: string(p.Migration.Scheme.Kind), Who: who, Host: host, Version: version}}); err != nil {
+	began := state.RunBegan{PlanHash: p.Hash(), Scheme: string(p.Migration.Scheme.Kind), Who: s.who, Host: s.host, Version: version}
+	if err := s.record(state.Record{RunBegan: &began}); err != nil {
 		return err
 	}
 	sel := s.state.Selection

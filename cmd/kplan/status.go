@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -28,8 +31,10 @@ type statusDoc struct {
 	Services      []statusService `json:"services"`
 	Topics        []statusSide    `json:"topics"`
 	Groups        []statusSide    `json:"groups"`
-	Held          []string        `json:"held"`  // topics whose retention is held on the target
-	Inbox         []state.Answer  `json:"inbox"` // answers that wait
+	Held          []string        `json:"held"`             // topics whose retention is held on the target
+	Paused        *state.Answer   `json:"paused,omitempty"` // by whom
+	Lock          *state.Holder   `json:"lock"`             // who runs apply now; null: nobody
+	Requests      []state.Answer  `json:"requests"`         // what people asked for, the last ones, oldest first
 }
 
 type statusStep struct {
@@ -57,32 +62,66 @@ func newStatus(a *app) *cobra.Command {
 		Short: "Show where the migration stands, from its state; asks no cluster and takes no lock",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, _, _, err := a.load(cmd)
-			if err != nil {
-				return err
-			}
-			dir := a.stateDir(p)
-			st, err := state.Read(dir)
-			if err != nil {
-				return err
-			}
-			letters, err := state.Letters(dir)
-			if err != nil {
-				return err
-			}
-			doc := statusOf(p, st, letters)
-			if a.json {
-				return printJSON(cmd.OutOrStdout(), doc)
-			}
-			return writeStatus(cmd.OutOrStdout(), doc)
+			return a.onState(cmd, func(p *plan.Plan, b state.Backend) error {
+				doc, err := readStatus(cmd.Context(), p, b)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), doc)
+				}
+				return writeStatus(cmd.OutOrStdout(), doc)
+			})
 		},
 	}
 }
 
-func statusOf(p *plan.Plan, st state.State, letters []state.Letter) statusDoc {
+func readStatus(ctx context.Context, p *plan.Plan, b state.Backend) (statusDoc, error) {
+	st, err := b.Read(ctx)
+	if err != nil {
+		return statusDoc{}, err
+	}
+	inbox, err := b.Requests(ctx)
+	if err != nil {
+		return statusDoc{}, err
+	}
+	holder, err := b.Holder(ctx)
+	if err != nil {
+		return statusDoc{}, err
+	}
+	doc := statusOf(p, st, inbox)
+	if doc.Lock = holder; holder != nil && st.Ended == nil && st.Began != nil {
+		doc.Phase = "running"
+	}
+	return doc, nil
+}
+
+// lastRequests is how many requests are shown that have been dealt with.
+const lastRequests = 10
+
+// requests joins what waits in the inbox with what the journal says of earlier
+// ones.
+func requests(st state.State, inbox []state.Request) []state.Answer {
+	all := []state.Answer{}
+	for _, a := range st.Answers {
+		all = append(all, a)
+	}
+	byTime := func(a, b state.Answer) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) }
+	slices.SortFunc(all, byTime)
+	all = all[max(0, len(all)-lastRequests):]
+	for _, r := range inbox {
+		if !slices.ContainsFunc(all, func(a state.Answer) bool { return a.ID == r.ID }) {
+			all = append(all, state.Answer{Request: r, Standing: requested})
+		}
+	}
+	slices.SortStableFunc(all, byTime)
+	return all
+}
+
+func statusOf(p *plan.Plan, st state.State, inbox []state.Request) statusDoc {
 	doc := statusDoc{
 		FormatVersion: formatVersion, Migration: p.Migration.Name, Serial: st.Serial, Phase: "not started",
-		Steps: []statusStep{}, Services: []statusService{}, Topics: []statusSide{}, Groups: []statusSide{}, Held: []string{}, Inbox: []state.Answer{},
+		Steps: []statusStep{}, Services: []statusService{}, Topics: []statusSide{}, Groups: []statusSide{}, Held: []string{}, Paused: st.Paused, Requests: requests(st, inbox),
 	}
 	if st.Began != nil {
 		doc.Phase = "running, or ended without a word"
@@ -109,9 +148,6 @@ func statusOf(p *plan.Plan, st state.State, letters []state.Letter) statusDoc {
 		doc.Held = append(doc.Held, t)
 	}
 	sort.Strings(doc.Held)
-	for _, l := range letters {
-		doc.Inbox = append(doc.Inbox, l.Answer)
-	}
 	return doc
 }
 
@@ -170,8 +206,19 @@ func writeStatus(w io.Writer, doc statusDoc) error {
 	for _, t := range doc.Held {
 		fmt.Fprintf(&b, "topic %s: retention is held on the target (R16)\n", t)
 	}
-	for _, l := range doc.Inbox {
-		fmt.Fprintf(&b, "waiting in the inbox: %s %s by %s\n", l.Verb, l.Address, l.Who)
+	if doc.Lock != nil {
+		fmt.Fprintf(&b, "locked by %s\n", doc.Lock)
+	}
+	if by := doc.Paused; by != nil {
+		fmt.Fprintf(&b, "PAUSED by %s from %s at %s\n", by.Who, by.From, by.At.Format(time.RFC3339))
+	}
+	for _, r := range doc.Requests {
+		what := strings.TrimSpace(string(r.Verb) + " " + r.Address)
+		fmt.Fprintf(&b, "request %s: %s by %s from %s at %s: %s", r.ID, what, r.Who, r.From, r.At.Format(time.RFC3339), r.Standing)
+		if r.Why != "" {
+			fmt.Fprintf(&b, ": %s", r.Why)
+		}
+		b.WriteString("\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -13,6 +13,7 @@ import (
 
 	"kplan/checks"
 	"kplan/executor"
+	"kplan/executor/state"
 	"kplan/plan/diff"
 )
 
@@ -30,6 +31,7 @@ type verifyDoc struct {
 
 func newVerify(a *app) *cobra.Command {
 	var level string
+	var record bool
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Check both clusters against the plan and the state; never writes",
@@ -51,6 +53,9 @@ func newVerify(a *app) *cobra.Command {
 				} else {
 					err = writeVerify(cmd.OutOrStdout(), doc)
 				}
+				if err == nil && record {
+					err = a.recordVerified(cmd, s, doc)
+				}
 				if err == nil && doc.ExitCode != exitDone {
 					err = &codedError{code: doc.ExitCode}
 				}
@@ -58,8 +63,23 @@ func newVerify(a *app) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&record, "record", false, "leave the verdict in the inbox of the state, for a gate that wants a fresh one")
 	cmd.Flags().StringVar(&level, "level", "", "config or offsets (default: the plan's)")
 	return cmd
+}
+
+// recordVerified leaves the verdict for a gate.
+func (a *app) recordVerified(cmd *cobra.Command, s scene, doc verifyDoc) error {
+	id, err := newRequestID()
+	if err != nil {
+		return err
+	}
+	r := state.Request{ID: id, Verb: state.VerbVerified, Value: executor.VerifiedPass, PlanHash: s.plan.Hash(), At: doc.At}
+	if doc.ExitCode != exitDone {
+		r.Value = fmt.Sprintf("exit code %d", doc.ExitCode)
+	}
+	r.Who, r.From = whoami()
+	return s.backend.Put(cmd.Context(), r)
 }
 
 // verify looks at both clusters and judges. Where a broker keeps a cluster from

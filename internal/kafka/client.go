@@ -56,6 +56,9 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 		return nil, explainOpen(ctx, ep, err)
 	}
 	c := &Client{ep: ep, conf: conf, client: client}
+	if err := c.discover(); err != nil {
+		return nil, errors.Join(explainOpen(ctx, ep, err), client.Close())
+	}
 	admin, err := sarama.NewClusterAdminFromClient(client)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", ep.Name(), err), client.Close())
@@ -64,7 +67,7 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 	if c.admin, ok = admin.(sarama.TransactionClusterAdmin); !ok {
 		return nil, errors.Join(fmt.Errorf("opening %s: this is a bug in kplan: the client library lists no transactions", ep.Name()), client.Close())
 	}
-	meta, err := c.metadata(nil)
+	meta, err := c.metadata([]string{})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the metadata of %s: %w", ep.Name(), err), c.Close())
 	}
@@ -161,59 +164,4 @@ func (c *Client) reach(ctx context.Context, address string) error {
 		return c.ep.Explain(ctx, address, err)
 	}
 	return b.Close()
-}
-
-func brokerOf(b *sarama.Broker) cluster.Broker {
-	return cluster.Broker{ID: b.ID(), Address: b.Addr(), Rack: b.Rack()}
-}
-
-// metadata asks one broker, not the client's cache. A nil list of topics asks
-// for all of them, an empty one for none.
-func (c *Client) metadata(topics []string) (*sarama.MetadataResponse, error) {
-	resp, _, err := c.metadataFrom(nil, topics)
-	return resp, err
-}
-
-// metadataFrom asks another broker than those to avoid, where there is one, and
-// returns which one answered.
-func (c *Client) metadataFrom(avoid map[int32]bool, topics []string) (*sarama.MetadataResponse, int32, error) {
-	brokers := c.client.Brokers()
-	sort.Slice(brokers, func(i, j int) bool { return !avoid[brokers[i].ID()] && avoid[brokers[j].ID()] })
-	if len(brokers) == 0 {
-		brokers = append(brokers, c.client.LeastLoadedBroker())
-	}
-	var errs []error
-	for _, b := range brokers {
-		if b == nil {
-			continue
-		}
-		if err := b.Open(c.conf); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
-			errs = append(errs, err)
-			continue
-		}
-		req := sarama.NewMetadataRequest(c.conf.Version, topics)
-		req.Topics = topics
-		req.AllowAutoTopicCreation = false
-		resp, err := b.GetMetadata(req)
-		if err == nil {
-			return resp, b.ID(), nil
-		}
-		errs = append(errs, fmt.Errorf("broker %d at %s: %w", b.ID(), b.Addr(), err))
-	}
-	if len(errs) == 0 {
-		return nil, 0, errors.New("no broker is known")
-	}
-	return nil, 0, errors.Join(errs...)
-}
-
-// broker returns an open connection to the broker.
-func (c *Client) broker(id int32) (*sarama.Broker, error) {
-	b, err := c.client.Broker(id)
-	if err != nil {
-		return nil, fmt.Errorf("finding broker %d: %w", id, err)
-	}
-	if err := b.Open(c.conf); err != nil && !errors.Is(err, sarama.ErrAlreadyConnected) {
-		return nil, fmt.Errorf("connecting to broker %d: %w", id, err)
-	}
-	return b, nil
 }

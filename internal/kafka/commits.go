@@ -39,23 +39,22 @@ func commits(b *sarama.Broker, v sarama.KafkaVersion, group string, partitions m
 	if err != nil {
 		return nil, err
 	}
-	if errors.Is(resp.Err, sarama.ErrGroupIDNotFound) {
-		return map[cluster.TopicPartition]cluster.Commit{}, nil // a group that never was has no commits
-	}
-	if !errors.Is(resp.Err, sarama.ErrNoError) {
-		return nil, resp.Err
-	}
-	blocks := resp.Blocks
 	if g := resp.GetGroup(group); g != nil {
-		if errors.Is(g.Err, sarama.ErrGroupIDNotFound) {
-			return map[cluster.TopicPartition]cluster.Commit{}, nil
-		}
-		if !errors.Is(g.Err, sarama.ErrNoError) {
-			return nil, g.Err
-		}
-		blocks = g.Blocks
+		return commitsOf(g.Err, g.Blocks)
 	}
+	return commitsOf(resp.Err, resp.Blocks)
+}
+
+// commitsOf takes the commits out of the answer about one group. A group that
+// never was has none.
+func commitsOf(code sarama.KError, blocks map[string]map[int32]*sarama.OffsetFetchResponseBlock) (map[cluster.TopicPartition]cluster.Commit, error) {
 	out := map[cluster.TopicPartition]cluster.Commit{}
+	if errors.Is(code, sarama.ErrGroupIDNotFound) {
+		return out, nil
+	}
+	if !errors.Is(code, sarama.ErrNoError) {
+		return nil, code
+	}
 	for topic, ps := range blocks {
 		for p, block := range ps {
 			if !errors.Is(block.Err, sarama.ErrNoError) {

@@ -20,8 +20,8 @@ func newConfig(ep endpoint.Endpoint) *sarama.Config {
 	conf.Net.DialTimeout = dialTimeout
 	conf.Net.ReadTimeout = requestTimeout
 	conf.Net.WriteTimeout = requestTimeout
-	conf.Metadata.Retry.Max = 1
-	conf.Metadata.Retry.Backoff = 100 * time.Millisecond
+	conf.Metadata.Retry.Max = 0 // Client.retry asks again
+	conf.Metadata.Full = false  // see Client.discover
 	conf.Metadata.AllowAutoTopicCreation = false
 	conf.Metadata.SingleFlight = true
 	conf.Admin.Timeout = requestTimeout

@@ -32,6 +32,11 @@ func conformance() map[string]func(*testing.T, *rig) {
 		"commit":       testCommit,
 		"pending":      testPendingCommit,
 		"snapshot":     testSnapshot,
+		"create many":  testCreateMany,
+		"alter many":   testAlterMany,
+		"grow many":    testGrowMany,
+		"many groups":  testManyGroups,
+		"keys":         testKeys,
 	}
 }
 

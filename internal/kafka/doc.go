@@ -8,6 +8,10 @@
 // request), whatever the caller's context says; the context is looked at
 // between requests.
 //
+// Whole clusters are read in few large requests, which the brokers share (see
+// Client.Snapshot), and many topics are changed in one request. The client
+// library keeps the metadata of single topics only, never of the whole cluster.
+//
 // Nothing here creates topics by accident: metadata requests forbid automatic
 // creation.
 package kafka

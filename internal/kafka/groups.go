@@ -5,118 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 
 	"github.com/IBM/sarama"
-	"golang.org/x/sync/errgroup"
 
 	"kplan/internal/cluster"
 )
 
-// parallelGroups bounds how many groups are asked about at once.
-const parallelGroups = 16
-
-// listed is what ListGroups tells of a group.
-type listed struct {
-	state string
-	kind  cluster.GroupType
-}
-
-// listGroups asks every broker, for each knows only the groups that it
-// coordinates. One broker that does not answer makes the list incomplete, and
-// that is an error.
-func (c *Client) listGroups(ctx context.Context) (map[string]listed, error) {
-	meta, err := c.metadata([]string{})
-	if err != nil {
-		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
-	}
-	groups := map[string]listed{}
-	for _, m := range meta.Brokers {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		b, err := c.broker(m.ID())
-		if err != nil {
-			return nil, fmt.Errorf("listing the groups of %s: %w", c.ep.Name(), err)
-		}
-		resp, err := b.ListGroups(&sarama.ListGroupsRequest{Version: 5})
-		if err != nil {
-			return nil, fmt.Errorf("listing the groups of broker %d of %s: %w", m.ID(), c.ep.Name(), err)
-		}
-		if !errors.Is(resp.Err, sarama.ErrNoError) {
-			return nil, fmt.Errorf("listing the groups of broker %d of %s: %w", m.ID(), c.ep.Name(), resp.Err)
-		}
-		for id := range resp.Groups {
-			l := listed{kind: cluster.GroupClassic}
-			if d, ok := resp.GroupsData[id]; ok {
-				l.state = d.GroupState
-				if d.GroupType != "" {
-					l.kind = cluster.GroupType(strings.ToLower(d.GroupType))
-				}
-			}
-			groups[id] = l
-		}
-	}
-	return groups, nil
-}
-
-// groupsReading returns every group that has a commit, an assignment or a
-// subscription on a selected topic, and every share group.
-func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool) (map[string]cluster.Group, error) {
-	all, err := c.listGroups(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var mu sync.Mutex
-	groups := map[string]cluster.Group{}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallelGroups)
-	for id, l := range all {
-		g.Go(func() error {
-			group, err := c.describe(ctx, id, l.kind)
-			if err != nil {
-				return err
-			}
-			reads := l.kind == cluster.GroupShare // nobody can tell what it reads
-			for topic := range group.Topics() {
-				reads = reads || want(topic)
-			}
-			if reads {
-				mu.Lock()
-				groups[id] = group
-				mu.Unlock()
-			}
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, err
-	}
-	return groups, nil
-}
+// dead is Kafka's word for the state of a group that does not exist.
+const dead = "Dead"
 
 // Group describes one group with its commits. A group that does not exist is
 // an empty one in state Dead, as Kafka says it.
 func (c *Client) Group(ctx context.Context, id string) (cluster.Group, error) {
-	var all map[string]listed
-	err := c.retry(ctx, func() (err error) {
-		all, err = c.listGroups(ctx)
-		return err
-	})
-	if err != nil {
-		return cluster.Group{}, err
-	}
-	l, ok := all[id]
-	if !ok {
-		return cluster.Group{ID: id, Type: cluster.GroupClassic, State: "Dead", Commits: map[cluster.TopicPartition]cluster.Commit{}}, nil
-	}
-	return c.describe(ctx, id, l.kind)
-}
-
-func (c *Client) describe(ctx context.Context, id string, kind cluster.GroupType) (cluster.Group, error) {
 	var group cluster.Group
 	err := c.retry(ctx, func() (err error) {
-		if group, err = c.describeOnce(id, kind); err != nil {
+		if group, err = c.groupOnce(id); err != nil {
 			_ = c.client.RefreshCoordinator(id) // the next try says if that fails
 		}
 		return err
@@ -127,77 +30,136 @@ func (c *Client) describe(ctx context.Context, id string, kind cluster.GroupType
 	return group, nil
 }
 
-func (c *Client) describeOnce(id string, kind cluster.GroupType) (cluster.Group, error) {
-	group := cluster.Group{ID: id, Type: kind}
+// groupOnce asks the group's coordinator, and for nothing but this group where
+// the answer tells its type: DescribeGroups calls a group of another protocol
+// dead, ConsumerGroupDescribe does not find it.
+func (c *Client) groupOnce(id string) (cluster.Group, error) {
+	none := cluster.Group{ID: id, Type: cluster.GroupClassic, State: dead, Commits: map[cluster.TopicPartition]cluster.Commit{}}
 	coordinator, err := c.client.Coordinator(id)
 	if err != nil {
-		return group, err
+		return none, err
 	}
-	switch kind {
-	case cluster.GroupConsumer:
-		err = describeConsumer(coordinator, &group)
-	case cluster.GroupClassic:
-		err = describeClassic(coordinator, &group)
-	case cluster.GroupStreams:
-		// Its members have a request of their own; what it reads is in its commits.
-	default:
-		return group, nil // a share group commits nothing: its name and type are all there is
+	group, err := one(describeConsumers(coordinator, []string{id}))
+	if errors.Is(err, sarama.ErrGroupIDNotFound) || errors.Is(err, sarama.ErrUnsupportedVersion) {
+		group, err = one(describeClassics(coordinator, []string{id}))
+		if errors.Is(err, sarama.ErrGroupIDNotFound) {
+			group, err = none, nil
+		}
 	}
 	if err != nil {
-		return group, err
+		return none, err
+	}
+	if group.State == dead {
+		others, err := listGroups(coordinator)
+		if err != nil {
+			return none, err
+		}
+		l, listed := others[id]
+		if !listed {
+			return none, nil
+		}
+		if l.kind == cluster.GroupShare || l.kind == cluster.GroupStreams {
+			group = cluster.Group{ID: id, Type: l.kind, State: l.state}
+		}
+	}
+	if group.Type == cluster.GroupShare {
+		return group, nil // it commits nothing
 	}
 	group.Commits, err = commits(coordinator, c.conf.Version, id, nil, false)
 	return group, err
 }
 
-func describeClassic(b *sarama.Broker, group *cluster.Group) error {
-	resp, err := b.DescribeGroups(&sarama.DescribeGroupsRequest{Version: 5, Groups: []string{group.ID}})
-	if err != nil {
-		return err
+// one takes the only answer out of a batch.
+func one(all []described, err error) (cluster.Group, error) {
+	switch {
+	case err != nil:
+		return cluster.Group{}, err
+	case len(all) != 1:
+		return cluster.Group{}, sarama.ErrIncompleteResponse
+	case !errors.Is(all[0].code, sarama.ErrNoError):
+		return cluster.Group{}, all[0].code
 	}
-	for _, d := range resp.Groups {
-		if !errors.Is(d.Err, sarama.ErrNoError) {
-			return d.Err
-		}
-		group.State = d.State
-		for _, m := range d.Members {
-			member := cluster.Member{ID: m.MemberId, ClientID: m.ClientId, Host: m.ClientHost}
-			if m.GroupInstanceId != nil {
-				member.InstanceID = *m.GroupInstanceId
-			}
-			// A connector's or another protocol's metadata is not for us to read:
-			// such a member is shown without topics.
-			if meta, err := m.GetMemberMetadata(); err == nil && meta != nil {
-				member.Subscribed = meta.Topics
-			}
-			if a, err := m.GetMemberAssignment(); err == nil && a != nil {
-				for topic, ps := range a.Topics {
-					for _, p := range ps {
-						member.Assigned = append(member.Assigned, cluster.TopicPartition{Topic: topic, Partition: p})
-					}
-				}
-			}
-			group.Members = append(group.Members, member)
-		}
-	}
-	return nil
+	return all[0].group, nil
 }
 
-func describeConsumer(b *sarama.Broker, group *cluster.Group) error {
-	resp, err := b.ConsumerGroupDescribe(&sarama.ConsumerGroupDescribeRequest{GroupIDs: []string{group.ID}})
+// listed is what ListGroups tells of a group.
+type listed struct {
+	state string
+	kind  cluster.GroupType
+}
+
+// listGroups asks one broker for the groups that it coordinates.
+func listGroups(b *sarama.Broker) (map[string]listed, error) {
+	resp, err := b.ListGroups(&sarama.ListGroupsRequest{Version: 5})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, d := range resp.Groups {
-		if !errors.Is(d.ErrorCode, sarama.ErrNoError) {
-			return d.ErrorCode
-		}
-		group.State = d.GroupState
-		for _, m := range d.Members {
-			member := cluster.Member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, Subscribed: m.SubscribedTopicNames}
-			if m.InstanceID != nil {
-				member.InstanceID = *m.InstanceID
+	if !errors.Is(resp.Err, sarama.ErrNoError) {
+		return nil, resp.Err
+	}
+	groups := make(map[string]listed, len(resp.Groups))
+	for id := range resp.Groups {
+		l := listed{kind: cluster.GroupClassic}
+		if d, ok := resp.GroupsData[id]; ok {
+			l.state = d.GroupState
+			if d.GroupType != "" {
+				l.kind = cluster.GroupType(strings.ToLower(d.GroupType))
 			}
+		}
+		groups[id] = l
+	}
+	return groups, nil
+}
+
+// described is what a coordinator says about one group, without commits.
+type described struct {
+	group cluster.Group
+	code  sarama.KError
+}
+
+func describeClassics(b *sarama.Broker, ids []string) ([]described, error) {
+	resp, err := b.DescribeGroups(&sarama.DescribeGroupsRequest{Version: 5, Groups: ids})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]described, 0, len(resp.Groups))
+	for _, d := range resp.Groups {
+		group := cluster.Group{ID: d.GroupId, Type: cluster.GroupClassic, State: d.State}
+		for _, m := range d.Members {
+			group.Members = append(group.Members, classicMember(m))
+		}
+		all = append(all, described{group: group, code: d.Err})
+	}
+	return all, nil
+}
+
+func classicMember(m *sarama.GroupMemberDescription) cluster.Member {
+	member := cluster.Member{ID: m.MemberId, ClientID: m.ClientId, Host: m.ClientHost, InstanceID: deref(m.GroupInstanceId)}
+	// A connector's or another protocol's metadata is not for us to read: such a
+	// member is shown without topics.
+	if meta, err := m.GetMemberMetadata(); err == nil && meta != nil {
+		member.Subscribed = meta.Topics
+	}
+	if a, err := m.GetMemberAssignment(); err == nil && a != nil {
+		for topic, ps := range a.Topics {
+			for _, p := range ps {
+				member.Assigned = append(member.Assigned, cluster.TopicPartition{Topic: topic, Partition: p})
+			}
+		}
+	}
+	return member
+}
+
+func describeConsumers(b *sarama.Broker, ids []string) ([]described, error) {
+	resp, err := b.ConsumerGroupDescribe(&sarama.ConsumerGroupDescribeRequest{GroupIDs: ids})
+	if err != nil {
+		return nil, err
+	}
+	all := make([]described, 0, len(resp.Groups))
+	for _, d := range resp.Groups {
+		group := cluster.Group{ID: d.GroupID, Type: cluster.GroupConsumer, State: d.GroupState}
+		for _, m := range d.Members {
+			member := cluster.Member{ID: m.MemberID, ClientID: m.ClientID, Host: m.ClientHost, InstanceID: deref(m.InstanceID), Subscribed: m.SubscribedTopicNames}
 			for _, t := range m.Assignment.TopicPartitions {
 				for _, p := range t.Partitions {
 					member.Assigned = append(member.Assigned, cluster.TopicPartition{Topic: t.TopicName, Partition: p})
@@ -205,6 +167,7 @@ func describeConsumer(b *sarama.Broker, group *cluster.Group) error {
 			}
 			group.Members = append(group.Members, member)
 		}
+		all = append(all, described{group: group, code: d.ErrorCode})
 	}
-	return nil
+	return all, nil
 }

@@ -135,26 +135,3 @@ func visible(block *sarama.FetchResponseBlock, from int64) page {
 	}
 	return out
 }
-
-// keyed samples the newest record of each partition and says which topics
-// carry keys. A topic without records is absent.
-func (c *Client) keyed(ctx context.Context, ends map[cluster.TopicPartition]cluster.LogEnds) (map[string]bool, error) {
-	keyed := map[string]bool{}
-	for tp, e := range ends {
-		if keyed[tp.Topic] || e.LastStable <= e.LogStart {
-			continue
-		}
-		rec, ok, err := c.FirstRecord(ctx, tp, e.LastStable-1, e.LastStable)
-		if err != nil {
-			var kerr sarama.KError
-			if errors.As(err, &kerr) && errors.Is(kerr, sarama.ErrOffsetOutOfRange) {
-				continue // deleted by retention meanwhile
-			}
-			return nil, err
-		}
-		if ok && rec.HasKey {
-			keyed[tp.Topic] = true
-		}
-	}
-	return keyed, nil
-}

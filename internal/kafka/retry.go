@@ -33,7 +33,7 @@ func (c *Client) Patient(d time.Duration) *Client {
 // asked may be asked twice.
 func (c *Client) retry(ctx context.Context, ask func() error) error {
 	began := time.Now()
-	for {
+	for tries := 0; ; tries++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -42,8 +42,8 @@ func (c *Client) retry(ctx context.Context, ask func() error) error {
 		switch {
 		case err == nil:
 			return nil
-		case disconnected(err) && waited < c.patience:
-			c.reconnect()
+		case disconnected(err) && waited < c.patience, errors.Is(err, io.EOF) && tries == 0:
+			c.reconnect() // brokers close connections that were idle: once is no sign of trouble
 		case retriable(err) && waited < max(settleTime, c.patience):
 		default:
 			return err
@@ -60,7 +60,7 @@ func (c *Client) reconnect() {
 	for _, b := range c.client.Brokers() {
 		_ = b.Close() // one that is closed already is as wanted
 	}
-	_ = c.client.RefreshMetadata() // the next try says if that fails
+	_ = c.discover() // the next try says if that fails
 }
 
 // disconnected reports whether the error is that of a connection, so that
@@ -86,7 +86,7 @@ func retriable(err error) bool {
 	case sarama.ErrNotLeaderForPartition, sarama.ErrLeaderNotAvailable, sarama.ErrFencedLeaderEpoch,
 		sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrReplicaNotAvailable,
 		sarama.ErrOffsetsLoadInProgress, sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable,
-		sarama.ErrUnstableOffsetCommit, sarama.ErrRequestTimedOut, sarama.ErrNotController,
+		sarama.ErrUnstableOffsetCommit, sarama.ErrRequestTimedOut, sarama.ErrNotController, sarama.ErrThrottlingQuotaExceeded,
 		sarama.ErrUnknownTopicOrPartition: // just created: not every broker has heard of it
 		return true
 	}

@@ -39,6 +39,9 @@ func (c *Client) OffsetTransactions(ctx context.Context, group string) ([]string
 	if partitions[transactionsTopic] == 0 || partitions[offsetsTopic] == 0 {
 		return nil, nil
 	}
+	if err := c.discover(); err != nil { // the library asks the brokers that it knows
+		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
+	}
 	listed, err := c.admin.ListTransactions([]string{"Ongoing", "PrepareCommit", "PrepareAbort"}, nil, -1)
 	if errors.Is(err, sarama.ErrUnsupportedVersion) {
 		return nil, cluster.ErrTransactionsUnknown
