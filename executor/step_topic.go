@@ -22,25 +22,52 @@ func (e *TopicGoneError) Error() string {
 
 // createTopics makes the target's topics what the diff says, by the same pure
 // function: one look at each cluster and one request for all that are missing.
+// A topic that appears in between although this state owns it already is the
+// late work of a kplan that died: it is looked at again.
 func createTopics(ctx context.Context, r *run, steps []*graph.Step) map[string]outcome {
 	out := map[string]outcome{}
-	fail := func(err error) map[string]outcome {
+	for try := 1; len(steps) > 0; try++ {
+		once := r.createOnce(ctx, steps)
+		var again []*graph.Step
 		for _, s := range steps {
-			out[s.Address] = outcome{err: err}
+			if errors.Is(once[s.Address].err, errOwnLateCreation) && try < createTries {
+				again = append(again, s)
+				continue
+			}
+			out[s.Address] = once[s.Address]
 		}
-		return out
+		if steps = again; len(steps) > 0 && r.tick(ctx) != nil {
+			break
+		}
 	}
+	for _, s := range steps { // interrupted between two looks
+		out[s.Address] = outcome{err: context.Cause(ctx)}
+	}
+	return out
+}
+
+// createTries is how often topics are looked at that a dead kplan may still be
+// creating.
+const createTries = 10
+
+var errOwnLateCreation = errors.New("it appears on the target, as an earlier kplan has asked for, and not yet to everybody. Apply again")
+
+func (r *run) createOnce(ctx context.Context, steps []*graph.Step) map[string]outcome {
+	out := map[string]outcome{}
 	names := make([]string, len(steps))
 	for i, s := range steps {
 		names[i] = s.Topic
 	}
 	source, err := r.Source.TopicsNamed(ctx, names)
-	if err != nil {
-		return fail(err)
+	var target map[string]cluster.Topic
+	if err == nil {
+		target, err = r.Target.TopicsNamed(ctx, names)
 	}
-	target, err := r.Target.TopicsNamed(ctx, names)
 	if err != nil {
-		return fail(err)
+		for _, s := range steps {
+			out[s.Address] = outcome{err: err}
+		}
+		return out
 	}
 	changes := r.compare(source, target)
 	ctx = context.WithoutCancel(ctx)
@@ -98,6 +125,9 @@ func (r *run) create(ctx context.Context, wanted []diff.Wanted) map[string]error
 	if len(wanted) == 0 {
 		return became
 	}
+	r.mu.Lock()
+	before := maps.Clone(r.state.Owned)
+	r.mu.Unlock()
 	var owned []state.Record
 	var specs []cluster.TopicSpec
 	for _, w := range wanted {
@@ -113,18 +143,21 @@ func (r *run) create(ctx context.Context, wanted []diff.Wanted) map[string]error
 	}
 	for _, w := range wanted {
 		became[w.Name] = err
-		if err == nil {
-			became[w.Name] = r.created(w.Name, refused[w.Name])
+		switch exists := errors.Is(refused[w.Name], cluster.ErrTopicExists); {
+		case err != nil:
+		case exists && before[w.Name]:
+			became[w.Name] = fmt.Errorf("creating topic %q: %w", w.Name, errOwnLateCreation)
+		case exists:
+			became[w.Name] = r.disown(w.Name, refused[w.Name])
+		default:
+			became[w.Name] = refused[w.Name]
 		}
 	}
 	return became
 }
 
-// created takes the ownership back of a topic that somebody else made first.
-func (r *run) created(topic string, err error) error {
-	if !errors.Is(err, cluster.ErrTopicExists) {
-		return err
-	}
+// disown takes the ownership back of a topic that somebody else made first.
+func (r *run) disown(topic string, err error) error {
 	if err := r.record(state.Record{Owned: &state.Owned{Topic: topic, Not: true}}); err != nil {
 		return err
 	}

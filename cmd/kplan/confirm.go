@@ -57,7 +57,14 @@ func lookAgain(ctx context.Context, p *plan.Plan, c *clusters, st state.State, b
 	if err != nil {
 		return nil, err
 	}
-	moved := diff.Moved(diff.Fingerprint(before.source, before.target, p.Migration), diff.Fingerprint(now.source, now.target, p.Migration))
+	was, is := diff.Fingerprint(before.source, before.target, p.Migration), diff.Fingerprint(now.source, now.target, p.Migration)
+	for topic := range st.Owned {
+		// One that a kplan has asked for and that appears only now, after its death.
+		if object := fmt.Sprintf("target topic %q", topic); was[object] == "" {
+			delete(is, object)
+		}
+	}
+	moved := diff.Moved(was, is)
 	if len(moved) > 0 {
 		return nil, &codedError{code: exitStale, err: &staleError{what: "the clusters have changed since the diff", moved: moved}}
 	}

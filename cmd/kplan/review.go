@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"golang.org/x/sync/errgroup"
@@ -29,8 +30,31 @@ type review struct {
 	diags          hcl.Diagnostics
 }
 
-// look reads both clusters and computes the diff against the state.
+// errMovedOn says that a cluster changed between reading it and asking it.
+var errMovedOn = errors.New("the target changes while it is looked at: somebody else is at work there, or brokers still carry out what an earlier kplan asked for. Try again")
+
+const (
+	lookTries = 10
+	lookPause = 500 * time.Millisecond
+)
+
+// look reads both clusters and computes the diff against the state, again while
+// the target moves on under its eyes.
 func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
+	for try := 1; ; try++ {
+		r, err := lookOnce(ctx, p, c, st)
+		if !errors.Is(err, errMovedOn) || try == lookTries {
+			return r, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(lookPause):
+		}
+	}
+}
+
+func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
 	r := &review{}
 	m := p.Migration
 	var reached []checks.Result
@@ -170,6 +194,9 @@ func ask(ctx context.Context, target *kafka.Client, topics []diff.TopicChange) (
 	for _, refusals := range []map[string]error{growing, altering, creating} {
 		for topic, err := range refusals {
 			var refused *kafka.RefusedError
+			if errors.Is(err, cluster.ErrTopicExists) {
+				return nil, fmt.Errorf("topic %q: %w", topic, errMovedOn)
+			}
 			if !errors.As(err, &refused) {
 				return nil, fmt.Errorf("asking the target's brokers about the changes: %w", err)
 			}

@@ -3,7 +3,6 @@ package graph
 import (
 	"container/heap"
 	"slices"
-	"sort"
 )
 
 // order returns the steps in a topological order in which, among the steps
@@ -86,32 +85,47 @@ func reduce(steps []*Step) {
 	for i, s := range steps {
 		position[s.Address] = i
 	}
-	words := (len(steps) + 63) / 64
-	before := make([][]uint64, len(steps)) // the ancestors of each step
+	implied := make([]int, len(steps)) // the last step, from 1, whose needs were found to imply this one
+	needs := make([][]int, len(steps)) // what is left of them, the latest first
+	var way []int
 	for i, s := range steps {
-		if len(s.Needs) == 0 {
-			continue // many are, and none of them has ancestors
-		}
-		ancestors := make([]uint64, words)
-		needs := make([]int, 0, len(s.Needs))
+		all := make([]int, 0, len(s.Needs))
 		for _, need := range s.Needs {
-			needs = append(needs, position[need])
+			all = append(all, position[need])
 		}
-		// The latest need first: whatever it implies is then already known.
-		slices.Sort(needs)
-		var kept []string
-		for _, n := range slices.Backward(needs) {
-			if ancestors[n/64]&(1<<(n%64)) != 0 {
+		// The latest need first: whatever it implies is then already known, and
+		// nothing before the earliest need is of interest.
+		slices.SortFunc(all, func(a, b int) int { return b - a })
+		kept := all[:0]
+		for _, n := range all {
+			if implied[n] == i+1 {
 				continue
 			}
-			kept = append(kept, steps[n].Address)
-			ancestors[n/64] |= 1 << (n % 64)
-			for w, bits := range before[n] {
-				ancestors[w] |= bits
+			kept = append(kept, n)
+			way = append(way, n)
+			for earliest := all[len(all)-1]; len(way) > 0; {
+				at := way[len(way)-1]
+				way = way[:len(way)-1]
+				for _, before := range needs[at] {
+					if before < earliest {
+						break
+					}
+					if implied[before] != i+1 {
+						implied[before] = i + 1
+						way = append(way, before)
+					}
+				}
 			}
 		}
-		sort.Strings(kept)
-		s.Needs, before[i] = kept, ancestors
+		needs[i] = slices.Clone(kept)
+		s.Needs = make([]string, 0, len(kept))
+		for _, n := range kept {
+			s.Needs = append(s.Needs, steps[n].Address)
+		}
+		slices.Sort(s.Needs)
+		if len(kept) == 0 {
+			s.Needs = nil
+		}
 	}
 }
 

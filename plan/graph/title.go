@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -70,8 +69,12 @@ func inputsTitle(s *Step) string {
 // title writes a name so that it cannot be mistaken for the words around it:
 // group names may hold anything.
 func title(name string) string {
-	if regexp.MustCompile(`\A[A-Za-z0-9._-]+\z`).MatchString(name) {
-		return name
+	if name == "" || strings.IndexFunc(name, unusual) >= 0 {
+		return strconv.Quote(name)
 	}
-	return strconv.Quote(name)
+	return name
+}
+
+func unusual(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
 }
