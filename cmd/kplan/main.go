@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	_ "time/tzdata" // windows name zones, and small containers have none
 
 	"github.com/spf13/cobra"
 

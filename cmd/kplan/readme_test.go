@@ -43,6 +43,49 @@ func TestReadmePlanIsValid(t *testing.T) {
 	}
 }
 
+// What docs/operating.md shows of the language is valid as it stands.
+func TestOperatingSnippetsAreValid(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "operating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(snippets) < 3 {
+		t.Fatalf("%d snippets", len(snippets))
+	}
+	state, inside := "", ""
+	for _, s := range snippets {
+		if strings.HasPrefix(s[1], "state ") {
+			_, state, _ = strings.Cut(s[1], "\n") // one of the two
+			continue
+		}
+		inside += s[1]
+	}
+	dir := t.TempDir()
+	plan := state + `
+cluster "old" { bootstrap = ["old.example:9092"] }
+cluster "new" { bootstrap = ["new.example:9092"] }
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["orders.*"] }
+` + inside + "}\n"
+	if err := os.Mkdir(filepath.Join(dir, "ops"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string]string{"x.kplan.hcl": plan, "ops/page": "#!/bin/sh\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(built().kplan, "-C", dir, "validate")
+	cmd.Env = append(os.Environ(), "CHAT_HOOK=https://chat.example/hook")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("kplan validate: %v\n%s\n%s", err, out, plan)
+	}
+}
+
 // Every path and Go symbol that ARCHITECTURE.md names in code quotes exists.
 func TestArchitectureNamesWhatExists(t *testing.T) {
 	root := filepath.Join("..", "..")

@@ -9,13 +9,17 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/cenkalti/backoff/v5"
 )
 
 const (
 	// settleTime is for how long a question is asked again while the cluster
 	// says "not now": a leader moves, a coordinator loads.
 	settleTime = 5 * time.Second
-	retryEvery = 250 * time.Millisecond
+	// Between two tries passes a time that grows, with some jitter, from the first
+	// to the last of these.
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 2 * time.Second
 	// applyLook is how often is looked whether a broker has applied a change.
 	applyLook = 20 * time.Millisecond
 )
@@ -33,6 +37,8 @@ func (c *Client) Patient(d time.Duration) *Client {
 // asked may be asked twice.
 func (c *Client) retry(ctx context.Context, ask func() error) error {
 	began := time.Now()
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = retryFirst, retryLast
 	for tries := 0; ; tries++ {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -48,7 +54,7 @@ func (c *Client) retry(ctx context.Context, ask func() error) error {
 		default:
 			return err
 		}
-		if err := pause(ctx, retryEvery); err != nil {
+		if err := pause(ctx, wait.NextBackOff()); err != nil {
 			return err
 		}
 	}
