@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz bench campaign-crash clean
+.PHONY: help build demo test lint vet golden fuzz bench campaign-crash campaign-lease clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: ## measure kplan at size against docs/benchmarks.md, on embedded and real
 
 campaign-crash: ## kill -9 after every journal record, on real brokers (long)
 	KPLAN_CAMPAIGN=crash $(GO) test -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan
+
+campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
+	KPLAN_CAMPAIGN=lease $(GO) test -count=1 -v -run 'TestLeaseModel$$' ./executor/state
 
 clean: ## remove what was built
 	rm -rf bin

@@ -71,7 +71,7 @@ func (a *app) stateDir(p *plan.Plan, at plan.State) string {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(a.dir, path)
 	}
-	return state.Dir(path, p.Migration.Name)
+	return filepath.Join(path, p.Migration.Name)
 }
 
 // knownGraph draws the steps from what the state has pinned, without asking a

@@ -2,29 +2,16 @@ package state
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 )
-
-// entry makes one log entry of a note.
-func (n note) entry() ([]string, [][]byte, error) {
-	value, err := json.Marshal(n)
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the state: %w", err)
-	}
-	return []string{n.key(0)}, [][]byte{value}, nil
-}
 
 // dead reports whether a holder is certainly dead: it ran where we run, and has
 // ended.
 func (k *Kafka) dead(h, me Holder) bool {
 	return h.Space != "" && h.Space == me.Space && h.PID > 0 && !k.o.alive(h.PID)
 }
-
-func processLives(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
 
 // Acquire takes the lock. The lease of a holder that gives no sign of life is
 // waited out; as soon as it gives one the answer is *LockedError. A
@@ -44,12 +31,15 @@ func (k *Kafka) acquire(ctx context.Context, h Holder, moving bool) (moverSessio
 	if h.Space == "" {
 		h.Space = Space()
 	}
-	if err := k.awaitHolder(ctx, h, moving); err != nil {
-		return nil, err
-	}
-	s, err := k.claim(ctx, h)
-	if err != nil {
-		return nil, err
+	var s *kafkaSession
+	for s == nil {
+		free, err := k.awaitHolder(ctx, h, moving)
+		if err != nil {
+			return nil, err
+		}
+		if s, err = k.claim(ctx, h, free); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.takeSeat(ctx, moving); err != nil {
 		return nil, errors.Join(err, s.Release())
@@ -57,8 +47,28 @@ func (k *Kafka) acquire(ctx context.Context, h Holder, moving bool) (moverSessio
 	return s, nil
 }
 
+// vacancy is a lock that was seen to be free. A claim follows just what was
+// seen: whoever has claimed the lock meanwhile is not the one that was waited
+// for, and keeps it.
+type vacancy struct {
+	after int64   // the epoch that stands
+	epoch int64   // for the claim
+	left  *Holder // who ended without letting go; nil: none
+}
+
+func (v *view) vacancy() vacancy {
+	free := vacancy{after: v.epoch, epoch: max(v.epoch, v.top) + 1}
+	for _, t := range v.terms {
+		if free.left == nil || t.holder.Epoch > free.left.Epoch {
+			h := t.holder
+			free.left = &h
+		}
+	}
+	return free
+}
+
 // awaitHolder returns when the lock may be claimed.
-func (k *Kafka) awaitHolder(ctx context.Context, me Holder, moving bool) error {
+func (k *Kafka) awaitHolder(ctx context.Context, me Holder, moving bool) (vacancy, error) {
 	var waitsFor int64 // the epoch
 	var beats int
 	for {
@@ -66,8 +76,10 @@ func (k *Kafka) awaitHolder(ctx context.Context, me Holder, moving bool) error {
 		var t term
 		var epoch int64
 		var moved error
-		limited, cancel := bounded(ctx)
-		err := k.look(limited, -1, func(v *view) {
+		var free vacancy
+		bound, cancel := bounded(ctx)
+		err := k.look(bound, -1, func(v *view) {
+			free = v.vacancy()
 			if !moving {
 				moved = movedAway(Replay(v.records), k)
 			}
@@ -79,49 +91,35 @@ func (k *Kafka) awaitHolder(ctx context.Context, me Holder, moving bool) error {
 		cancel()
 		switch {
 		case err != nil || moved != nil:
-			return errors.Join(err, moved)
+			return vacancy{}, errors.Join(err, moved)
 		case left <= 0:
-			return nil
+			return free, nil
 		case waitsFor == 0:
 			waitsFor, beats = epoch, t.beats
 			if k.o.onWait != nil {
 				k.o.onWait(t.holder, left)
 			}
 		case waitsFor != epoch || beats != t.beats:
-			return k.locked(&t.holder)
+			return vacancy{}, k.locked(&t.holder)
 		}
 		if err := pause(ctx, min(left, k.o.ttl/15)); err != nil {
-			return err
+			return vacancy{}, err
 		}
 	}
 }
 
 func (k *Kafka) locked(h *Holder) error {
-	e := &LockedError{Path: k.where, Lease: k.o.ttl}
-	if h != nil {
-		e.Holder, e.Age = *h, max(0, k.now().Sub(h.Since))
-	}
-	return e
+	return &LockedError{Path: k.where, Lease: k.o.ttl, Holder: *h, Age: max(0, k.now().Sub(h.Since))}
 }
 
 // claim writes a claim and begins the lease when it is the first one after the
-// epoch that was seen.
-func (k *Kafka) claim(ctx context.Context, h Holder) (*kafkaSession, error) {
+// epoch that was seen. It returns nil when somebody has only unlocked since
+// then: the lock may still be free.
+func (k *Kafka) claim(ctx context.Context, h Holder, free vacancy) (*kafkaSession, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	n := note{Version: logVersion, Kind: kindClaim, Mark: newID(), Holder: &h}
-	s := &kafkaSession{k: k, holder: h, turn: make(chan struct{}, 1), lost: make(chan struct{}), ended: make(chan struct{})}
-	if err := k.look(ctx, -1, func(v *view) {
-		n.After, n.Epoch = v.epoch, max(v.epoch, v.top)+1
-		for _, t := range v.terms {
-			if s.left == nil || t.holder.Epoch > s.left.Epoch {
-				h := t.holder
-				s.left = &h
-			}
-		}
-	}); err != nil {
-		return nil, err
-	}
+	n := note{Version: logVersion, Kind: kindClaim, Mark: newID(), After: free.after, Epoch: free.epoch, Holder: &h}
+	s := &kafkaSession{k: k, holder: h, left: free.left, turn: make(chan struct{}, 1), lost: make(chan struct{}), ended: make(chan struct{})}
 	// The lease counts from the first try: whichever of them is in the log, it
 	// was not sent before.
 	sent := k.o.clock.Now()
@@ -139,7 +137,10 @@ func (k *Kafka) claim(ctx context.Context, h Holder) (*kafkaSession, error) {
 		k.renounce(n)
 		return nil, fmt.Errorf("claiming the lock: %w", err)
 	}
-	if !won {
+	switch {
+	case !won && winner == nil:
+		return nil, nil
+	case !won:
 		return nil, k.locked(winner)
 	}
 	s.epoch, s.holder.Epoch, s.mark = n.Epoch, n.Epoch, n.Mark
@@ -149,7 +150,7 @@ func (k *Kafka) claim(ctx context.Context, h Holder) (*kafkaSession, error) {
 
 // renounce gives up a claim of which it is not known whether it won.
 func (k *Kafka) renounce(claim note) {
-	ctx, cancel := context.WithTimeout(context.Background(), k.o.ttl/3)
+	ctx, cancel := limited(context.Background(), k.o.ttl/3)
 	defer cancel()
 	n := note{Version: logVersion, Kind: kindGone, Epoch: claim.Epoch, Mark: claim.Mark}
 	_, _ = k.send(ctx, always, n.entry) // without it the next one waits; the claim's failure is what is told
@@ -164,7 +165,7 @@ func (s *kafkaSession) takeSeat(ctx context.Context, moving bool) error {
 	for {
 		var left time.Duration
 		var state State
-		bound, cancel := context.WithTimeout(ctx, k.o.ttl)
+		bound, cancel := limited(ctx, k.o.ttl)
 		err := s.look(bound, -1, func(v *view) {
 			for epoch, t := range v.terms {
 				if epoch < s.epoch && !k.dead(t.holder, s.holder) {
@@ -193,8 +194,23 @@ func (s *kafkaSession) takeSeat(ctx context.Context, moving bool) error {
 	s.mu.Lock()
 	s.seated = true
 	s.mu.Unlock()
-	if err := s.beat(ctx); err != nil {
-		return fmt.Errorf("taking the lock: %w", err)
+	return s.sit(ctx)
+}
+
+// sit sends the first heartbeat of a holder that is alone, for as long as the
+// lease of its claim lasts: one lost answer is no reason to give up.
+func (s *kafkaSession) sit(ctx context.Context) error {
+	for {
+		err := s.beat(ctx)
+		check := s.Check()
+		if err == nil {
+			return check
+		}
+		if check != nil || permanent(err) {
+			return fmt.Errorf("taking the lock: %w", s.failed(err))
+		}
+		if pause(ctx, s.k.o.ttl/60) != nil {
+			return fmt.Errorf("taking the lock: %w", s.failed(gaveUp(ctx, err)))
+		}
 	}
-	return s.Check()
 }

@@ -18,7 +18,8 @@
 //
 //   - A claim names a new epoch and the epoch that it follows. It is valid if
 //     that is the current one where it stands in the log: of two that follow
-//     the same epoch the first wins. Unlocking by hand is a claim without a
+//     the same epoch the first wins, and of two who have waited for the same
+//     holder the second does not end the lease of the first. Unlocking by hand is a claim without a
 //     holder.
 //   - Every record carries the epoch of its writer and counts only while that
 //     is the current one where it stands. What a holder writes after its time,

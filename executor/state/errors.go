@@ -12,15 +12,15 @@ import (
 type WriteError struct {
 	Path string // a file or a topic
 	Err  error
-	Do   string // empty: what helps with files
+	Do   string // for a topic; empty: what helps with files
 }
 
 func (e *WriteError) Error() string {
-	do := e.Do
+	in, do := "in ", e.Do
 	if do == "" {
-		do = "make the directory writable and make room, then apply again"
+		in, do = "", "make the directory writable and make room, then apply again"
 	}
-	return fmt.Sprintf("writing the journal %s: %v. kplan does nothing that it cannot record: %s", e.Path, e.Err, do)
+	return fmt.Sprintf("writing the journal %s%s: %v. kplan does nothing that it cannot record: %s", in, e.Path, e.Err, do)
 }
 
 func (e *WriteError) Unwrap() error { return e.Err }
@@ -49,10 +49,11 @@ func damaged(path string, line int, err error) *DamagedError {
 		Do: "Restore the state from a copy. Without one, move it away and compare both clusters by hand before the next apply"}
 }
 
-// ReadError says that there is a journal and that it cannot be read.
+// ReadError says that there is a state and that it cannot be read.
 type ReadError struct {
-	Path string
+	Path string // a file or a topic
 	Err  error
+	Do   string // for a topic; empty: what helps with files
 }
 
 func (e *ReadError) Error() string {
@@ -60,6 +61,9 @@ func (e *ReadError) Error() string {
 	var path *fs.PathError
 	if errors.As(e.Err, &path) {
 		why = path.Err // it names the file as well
+	}
+	if e.Do != "" {
+		return fmt.Sprintf("reading the state in %s: %v. %s", e.Path, why, e.Do)
 	}
 	return fmt.Sprintf("reading the state %s: %v. Check the path in the plan's state block, and that you may read it", e.Path, why)
 }

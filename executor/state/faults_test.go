@@ -172,7 +172,9 @@ func TestLeaseOnEmbeddedWhileTheLeaderMoves(t *testing.T) {
 // meanwhile.
 func TestLeaseOnRealBrokersInTrouble(t *testing.T) {
 	t.Parallel()
-	cluster := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V4_3_0, Brokers: 3, ExtraProperties: map[string]string{"log.cleaner.backoff.ms": "200"}})
+	cluster := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V4_3_0, Brokers: 3, ExtraProperties: map[string]string{
+		"log.cleaner.backoff.ms": "200", "broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "1000", // a killed leader is known to be dead sooner
+	}})
 	bootstrap := cluster.Bootstrap(kafkatest.Plaintext)
 	c := newContest(inTopic(t, bootstrap, "_kplan.orders", 6*time.Second, map[string]string{"segment.ms": "500", "min.cleanable.dirty.ratio": "0.01"}))
 	client, err := kafka.Open(t.Context(), endpoint.Endpoint{Cluster: "old", Bootstrap: bootstrap}, "")

@@ -2,8 +2,6 @@ package state
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -57,7 +55,7 @@ func (f *File) Records(ctx context.Context) ([]Record, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	records, _, err := read(filepath.Join(f.dir, journalName))
+	records, _, err := readJournal(filepath.Join(f.dir, journalName))
 	return records, err
 }
 
@@ -76,7 +74,7 @@ func (f *File) Holder(ctx context.Context) (*Holder, error) {
 		return nil, &ReadError{Path: path.Path, Err: err}
 	}
 	if err != nil || h.PID == 0 {
-		return nil, nil // half a name is none; see Lock.name
+		return nil, nil // half a name is none; see dirLock.name
 	}
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := probe.TryRLock()
@@ -131,7 +129,7 @@ func (f *File) mayAct(ctx context.Context, moving bool) error {
 
 // begin makes a session of a lock. The lock's file keeps the name of a dead
 // holder until the session stands.
-func (f *File) begin(ctx context.Context, lock *Lock, h Holder, moving bool) (*fileSession, error) {
+func (f *File) begin(ctx context.Context, lock *dirLock, h Holder, moving bool) (*fileSession, error) {
 	if err := f.mayAct(ctx, moving); err != nil { // again: now nobody else writes
 		return nil, err
 	}
@@ -161,19 +159,11 @@ func (f *File) Unlock(ctx context.Context, id string, _ Holder) error {
 	return &UnlockError{Where: f.Where(), ID: id, Holder: h, Alive: h != nil && h.ID == id}
 }
 
-// newID makes an id for a holder. It never fails: crypto/rand ends the program
-// instead.
-func newID() string {
-	var raw [4]byte
-	_, _ = rand.Read(raw[:]) // documented to return no error
-	return hex.EncodeToString(raw[:])
-}
-
 // fileSession is a held lock on a directory.
 type fileSession struct {
 	file    *File
-	lock    *Lock
-	journal *Journal
+	lock    *dirLock
+	journal *journalFile
 	state   State
 	epoch   int64
 	id      string // of the holder
@@ -184,7 +174,7 @@ type fileSession struct {
 }
 
 func (s *fileSession) State() State          { return s.state }
-func (s *fileSession) Left() *Holder         { return s.lock.Left }
+func (s *fileSession) Left() *Holder         { return s.lock.left }
 func (s *fileSession) Epoch() int64          { return s.epoch }
 func (s *fileSession) Lost() <-chan struct{} { return s.lost }
 

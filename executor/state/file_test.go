@@ -2,12 +2,14 @@ package state_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -51,8 +53,9 @@ func TestLockFileGone(t *testing.T) {
 	}
 }
 
-// The lock of a process that was killed is free, and says whose it was; a living
-// one cannot be told to stop.
+// Another process is refused with the name of the first, which cannot be told to
+// stop while it lives. The lock of one that was killed is free at once, and says
+// whose it was.
 func TestFileHolders(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "orders")
 	cmd := other(t, dir)
@@ -60,6 +63,10 @@ func TestFileHolders(t *testing.T) {
 	h, err := b.Holder(t.Context())
 	if err != nil || h == nil || h.PID != cmd.Process.Pid {
 		t.Fatalf("held by %v, %v", h, err)
+	}
+	_, err = b.Acquire(t.Context(), state.Holder{Who: "me", PID: os.Getpid(), Since: clock().Add(5 * time.Second)})
+	if locked := as[*state.LockedError](t, err); locked.Holder.Who != "other" || locked.Holder.PID != cmd.Process.Pid || locked.Age != 5*time.Second {
+		t.Errorf("a second one: %v", err)
 	}
 	err = b.Unlock(t.Context(), h.ID, elsewhere("me"))
 	if refused := as[*state.UnlockError](t, err); !refused.Alive || !strings.Contains(err.Error(), "End that process") {
@@ -106,12 +113,14 @@ func TestFileModes(t *testing.T) {
 // What a kplan of format 1 has left in the inbox is seen, taken and cleared.
 func TestLettersOfFormat1(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "orders")
-	for _, address := range []string{"a", "b"} {
-		a := state.Answer{Request: state.Request{Verb: state.VerbDone, Address: address, Who: "bob", At: clock()}}
-		if address == "b" {
-			a.At = a.At.Add(1)
-		}
-		if err := state.Put(dir, a); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "inbox"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i, address := range []string{"a", "b"} {
+		at := clock().Add(time.Duration(i))
+		name := filepath.Join(dir, "inbox", fmt.Sprintf("%020d-done.json", at.UnixNano()))
+		text := fmt.Sprintf(`{"verb":"done","address":%q,"who":"bob","from":"laptop","at":%q}`, address, at.Format(time.RFC3339Nano))
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

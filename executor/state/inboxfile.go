@@ -17,6 +17,7 @@ import (
 // renames it: the file system lets one of them win. A file by another name was
 // written by a kplan of format 1, and its name is its id.
 const (
+	inboxName  = "inbox"
 	waitingExt = ".json"
 	takenExt   = ".taken"
 )
@@ -135,7 +136,7 @@ func (f *File) find(id string) (path string, taken bool, err error) {
 	inbox := filepath.Join(f.dir, inboxName)
 	entries, err := os.ReadDir(inbox)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", false, fmt.Errorf("reading the inbox: %w", err)
+		return "", false, &ReadError{Path: inbox, Err: err}
 	}
 	for _, e := range entries {
 		if got, isTaken, ok := parseRequestName(e.Name()); ok && got == id {
@@ -168,7 +169,7 @@ func (f *File) Requests(ctx context.Context) ([]Request, error) {
 	inbox := filepath.Join(f.dir, inboxName)
 	entries, err := os.ReadDir(inbox)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("reading the inbox: %w", err)
+		return nil, &ReadError{Path: inbox, Err: err}
 	}
 	var requests []Request
 	for _, e := range entries {
@@ -198,7 +199,7 @@ func readRequest(path string) (Request, error) {
 	var r Request
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return r, fmt.Errorf("reading the inbox: %w", err)
+		return r, &ReadError{Path: path, Err: err}
 	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return r, fmt.Errorf("reading the inbox: %s is not a request that kplan wrote (%w): remove it", path, err)

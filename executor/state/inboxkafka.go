@@ -71,7 +71,7 @@ func (k *Kafka) Withdraw(ctx context.Context, id string) error {
 
 // Take makes a request this session's own, unless it was withdrawn before.
 func (s *kafkaSession) Take(ctx context.Context, id string) error {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := s.during(ctx)
 	defer cancel()
 	taken := false
 	var refused error
@@ -102,7 +102,7 @@ func (s *kafkaSession) Take(ctx context.Context, id string) error {
 // Clear removes a request with everything that became of it. A holder that has
 // lost its lock meanwhile does no harm by it: its journal had the answer first.
 func (s *kafkaSession) Clear(ctx context.Context, id string) error {
-	ctx, cancel := bounded(ctx)
+	ctx, cancel := s.during(ctx)
 	defer cancel()
 	if err := s.Check(); err != nil {
 		return err

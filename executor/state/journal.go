@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,9 +15,9 @@ import (
 
 const journalName = "journal.jsonl"
 
-// Journal is an append-only file. It is safe for concurrent use by one
+// journalFile is an append-only file. It is safe for concurrent use by one
 // process; the lock keeps other processes away.
-type Journal struct {
+type journalFile struct {
 	path  string
 	now   func() time.Time
 	hooks hooks
@@ -26,23 +27,13 @@ type Journal struct {
 	file  *os.File
 	seq   int64
 	wrote int
+	torn  error // the tail of a failed append is still there: nothing can follow it
 }
 
-// Dir is the directory of a migration's state.
-func Dir(statePath, migration string) string { return filepath.Join(statePath, migration) }
-
-// Read folds the journal of a directory. It takes no lock and changes nothing.
-// A directory without a journal is the state of a migration that was never
-// applied. A torn last line, as a crash leaves it, is ignored.
-func Read(dir string) (State, error) {
-	records, _, err := read(filepath.Join(dir, journalName))
-	if err != nil {
-		return State{}, err
-	}
-	return Replay(records), nil
-}
-
-func read(path string) (records []Record, whole int64, err error) {
+// readJournal reads the records of a file, and how many bytes of it are whole
+// lines. It takes no lock and changes nothing. A file that does not exist has no
+// records. A torn last line, as a crash leaves it, is ignored.
+func readJournal(path string) (records []Record, whole int64, err error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, 0, nil
@@ -74,23 +65,14 @@ func read(path string) (records []Record, whole int64, err error) {
 	return records, whole, nil
 }
 
-// Open opens the journal of a directory for appending, and cuts a torn last
-// line off. The caller holds the lock. onAppend, if not nil, is called after
-// each record that is on disk, with how many this Journal has written.
-func Open(dir string, now func() time.Time, onAppend func(records int)) (*Journal, State, error) {
-	j, records, err := openJournal(dir, now, hooks{after: onAppend})
-	if err != nil {
-		return nil, State{}, err
-	}
-	return j, Replay(records), nil
-}
-
-func openJournal(dir string, now func() time.Time, h hooks) (*Journal, []Record, error) {
+// openJournal opens the journal of a directory for appending, and cuts a torn
+// last line off. The caller holds the lock.
+func openJournal(dir string, now func() time.Time, h hooks) (*journalFile, []Record, error) {
 	path := filepath.Join(dir, journalName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, &WriteError{Path: path, Err: err}
 	}
-	records, whole, err := read(path)
+	records, whole, err := readJournal(path)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,7 +83,7 @@ func openJournal(dir string, now func() time.Time, h hooks) (*Journal, []Record,
 	if err := file.Truncate(whole); err != nil {
 		return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 	}
-	if _, err := file.Seek(whole, 0); err != nil {
+	if _, err := file.Seek(whole, io.SeekStart); err != nil {
 		return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 	}
 	if len(records) == 0 {
@@ -109,13 +91,13 @@ func openJournal(dir string, now func() time.Time, h hooks) (*Journal, []Record,
 			return nil, nil, errors.Join(&WriteError{Path: path, Err: err}, file.Close())
 		}
 	}
-	return &Journal{path: path, now: now, hooks: h, file: file, seq: int64(len(records))}, records, nil
+	return &journalFile{path: path, now: now, hooks: h, file: file, seq: int64(len(records))}, records, nil
 }
 
 // Append numbers and dates records and returns them when they are on disk, all
 // with one sync. After a failure the tail is cut off again, so that a later
-// Append finds whole lines.
-func (j *Journal) Append(records ...Record) ([]Record, error) {
+// Append finds whole lines; where even that fails there is no later one.
+func (j *journalFile) Append(records ...Record) ([]Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	number(records, j.seq, j.epoch, j.now())
@@ -134,13 +116,16 @@ func number(records []Record, last, epoch int64, at time.Time) {
 }
 
 // copyIn appends records as they are: they were numbered and dated elsewhere.
-func (j *Journal) copyIn(records []Record) error {
+func (j *journalFile) copyIn(records []Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.write(records)
 }
 
-func (j *Journal) write(records []Record) error {
+func (j *journalFile) write(records []Record) error {
+	if j.torn != nil {
+		return j.torn
+	}
 	var lines []byte
 	for i := range records {
 		line, err := json.Marshal(records[i])
@@ -150,7 +135,7 @@ func (j *Journal) write(records []Record) error {
 		lines = append(append(lines, line...), '\n')
 	}
 	j.hooks.about(j.wrote, len(records))
-	at, err := j.file.Seek(0, 1)
+	at, err := j.file.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return &WriteError{Path: j.path, Err: err}
 	}
@@ -160,10 +145,14 @@ func (j *Journal) write(records []Record) error {
 	}
 	if err != nil {
 		cut := j.file.Truncate(at)
-		if _, seek := j.file.Seek(at, 0); cut == nil {
+		if _, seek := j.file.Seek(at, io.SeekStart); cut == nil {
 			cut = seek
 		}
-		return &WriteError{Path: j.path, Err: errors.Join(err, cut)}
+		if cut != nil {
+			j.torn = &WriteError{Path: j.path, Err: fmt.Errorf("%w, and what was written of it could not be cut off: %w", err, cut)}
+			return j.torn
+		}
+		return &WriteError{Path: j.path, Err: err}
 	}
 	j.seq += int64(len(records))
 	j.hooks.done(j.wrote, len(records))
@@ -172,7 +161,7 @@ func (j *Journal) write(records []Record) error {
 }
 
 // Close closes the file.
-func (j *Journal) Close() error {
+func (j *journalFile) Close() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.file.Close()

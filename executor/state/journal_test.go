@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -20,29 +19,6 @@ import (
 func clock() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 func journal(dir string) string { return filepath.Join(dir, "journal.jsonl") }
-
-func open(t *testing.T, dir string) (*state.Journal, state.State) {
-	t.Helper()
-	j, st, err := state.Open(dir, clock, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := j.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-			t.Error(err)
-		}
-	})
-	return j, st
-}
-
-func add(t *testing.T, j *state.Journal, records ...state.Record) {
-	t.Helper()
-	for _, r := range records {
-		if _, err := j.Append(r); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
 
 func story() []state.Record {
 	before := "604800000"
@@ -71,15 +47,11 @@ func story() []state.Record {
 // What was appended is what a later process folds.
 func TestReplay(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "orders")
-	j, st := open(t, dir)
-	if st.Serial != 0 || st.Began != nil {
-		t.Fatalf("a new directory has %+v", st)
+	s := acquire(t, state.NewFile(dir, clock), elsewhere("a"))
+	for _, r := range story() {
+		appendAll(t, s, r)
 	}
-	add(t, j, story()...)
-	got, err := state.Read(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := readState(t, state.NewFile(dir, clock))
 	before := "604800000"
 	want := state.State{
 		Began: &state.Begin{Migration: "orders", Source: "S", Target: "T"}, Serial: 18, LastRun: "r2", PlanHash: "h2",
@@ -92,6 +64,7 @@ func TestReplay(t *testing.T) {
 		Groups:    map[string]state.Flip{"g1": {Side: cluster.Source, Epoch: 2}},
 		Overrides: map[string]state.Override{"t1": {Topic: "t1", Set: map[string]string{"retention.ms": "-1"}, Restore: map[string]*string{"retention.ms": &before, "retention.bytes": nil}}},
 		Owned:     map[string]bool{"t1": true},
+		Epoch:     s.Epoch(),
 		EndedAt:   clock(),
 		Answers:   map[string]state.Answer{}, Said: map[string]state.Answer{}, Settings: map[string]string{},
 	}
@@ -101,22 +74,14 @@ func TestReplay(t *testing.T) {
 	if got.TopicSide("t1") != cluster.Target || got.TopicSide("other") != cluster.Source || got.GroupSide("g1") != cluster.Source {
 		t.Error("the sides are wrong")
 	}
-	_, again := open(t, dir)
-	if d := cmp.Diff(got, again); d != "" {
-		t.Errorf("Open and Read differ (-read +open):\n%s", d)
-	}
 }
 
 // A crash leaves a torn last line, however much of it: it is as if it had not
 // been written, and the next record takes its place.
 func TestTornTail(t *testing.T) {
 	dir := t.TempDir()
-	j, _ := open(t, dir)
-	add(t, j, story()[:3]...)
-	whole, err := os.ReadFile(journal(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
+	appendAll(t, acquire(t, state.NewFile(dir, clock), elsewhere("a")), story()[:3]...)
+	whole := mustRead(t, journal(dir))
 	two := strings.LastIndex(strings.TrimSuffix(string(whole), "\n"), "\n") + 1
 	tails := map[string]string{"zeroes": string(whole[:two]) + "\x00\x00\x00\n"}
 	for cut := two; cut < len(whole); cut++ {
@@ -127,17 +92,20 @@ func TestTornTail(t *testing.T) {
 		if err := os.WriteFile(journal(dir), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		st, err := state.Read(dir)
-		if err != nil || st.Serial != 2 {
-			t.Fatalf("%s: serial %d, %v", name, st.Serial, err)
-		}
-		j, st := open(t, dir)
-		if st.Serial != 2 {
+		b := state.NewFile(dir, clock)
+		if st := readState(t, b); st.Serial != 2 {
 			t.Fatalf("%s: serial %d", name, st.Serial)
 		}
-		add(t, j, state.Record{Owned: &state.Owned{Topic: "new"}})
-		if st, err = state.Read(dir); err != nil || st.Serial != 3 || !st.Owned["new"] || st.Selection != nil {
-			t.Fatalf("%s: after another record %+v, %v", name, st, err)
+		s := acquire(t, b, elsewhere("b"))
+		if s.State().Serial != 2 {
+			t.Fatalf("%s: the session starts from serial %d", name, s.State().Serial)
+		}
+		appendAll(t, s, state.Record{Owned: &state.Owned{Topic: "new"}})
+		if st := readState(t, b); st.Serial != 3 || !st.Owned["new"] || st.Selection != nil {
+			t.Fatalf("%s: after another record %+v", name, st)
+		}
+		if err := s.Release(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -145,13 +113,8 @@ func TestTornTail(t *testing.T) {
 // What is not a torn tail is refused with line and way out, and left alone.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
-	j, _ := open(t, dir)
-	add(t, j, story()[:4]...)
-	data, err := os.ReadFile(journal(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.SplitAfter(string(data), "\n")
+	appendAll(t, acquire(t, state.NewFile(dir, clock), elsewhere("a")), story()[:4]...)
+	lines := strings.SplitAfter(string(mustRead(t, journal(dir))), "\n")
 	for name, c := range map[string]struct {
 		text string
 		line int
@@ -161,6 +124,7 @@ func TestDamage(t *testing.T) {
 		"line lost":      {lines[0] + lines[2] + lines[3], 2, "record number 3 stands where 2 is expected"},
 		"line twice":     {lines[0] + lines[1] + lines[1], 3, "record number 2 stands where 3 is expected"},
 		"future":         {lines[0] + strings.Replace(lines[1], `"v":2`, `"v":3,"side":7`, 1), 2, "newer kplan"},
+		"epoch":          {lines[0] + `{"v":2,"seq":2,"epoch":9223372036854775807}` + "\n" + lines[2], 2, "epoch 9223372036854775807"},
 		"unknown side":   {lines[0] + `{"v":1,"seq":2,"side":{"topic":"t","side":"middle","epoch":1}}` + "\n" + lines[2], 2, "not a side"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,16 +132,14 @@ func TestDamage(t *testing.T) {
 			if err := os.WriteFile(journal(dir), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, _, openErr := state.Open(dir, clock, nil)
-			_, readErr := state.Read(dir)
-			for _, err := range []error{openErr, readErr} {
-				var damaged *state.DamagedError
-				if !errors.As(err, &damaged) || damaged.Line != c.line || !strings.Contains(err.Error(), c.says) || damaged.Do == "" {
-					t.Errorf("error %v, want line %d and %q", err, c.line, c.says)
+			b := state.NewFile(dir, clock)
+			for what, err := range map[string]error{"read": second(b.Read(t.Context())), "acquire": second(b.Acquire(t.Context(), elsewhere("b")))} {
+				if damaged := as[*state.DamagedError](t, err); damaged.Line != c.line || !strings.Contains(err.Error(), c.says) || damaged.Do == "" {
+					t.Errorf("%s: error %v, want line %d and %q", what, err, c.line, c.says)
 				}
 			}
-			if after, err := os.ReadFile(journal(dir)); err != nil || string(after) != c.text {
-				t.Errorf("the file was changed: %q, %v", after, err)
+			if after := string(mustRead(t, journal(dir))); after != c.text {
+				t.Errorf("the file was changed: %q", after)
 			}
 		})
 	}
@@ -187,22 +149,48 @@ func TestDamage(t *testing.T) {
 // limit of this process stands for the disk.
 func TestAppendFailureLeavesWholeLines(t *testing.T) {
 	dir := t.TempDir()
-	j, _ := open(t, dir)
-	add(t, j, story()[:2]...)
+	b := state.NewFile(dir, clock)
+	s := acquire(t, b, elsewhere("a"))
+	appendAll(t, s, story()[:2]...)
 	size := int64(len(mustRead(t, journal(dir))))
 	limited(t, uint64(size)+10, func() {
-		_, err := j.Append(story()[2])
-		var failed *state.WriteError
-		if !errors.As(err, &failed) || !errors.Is(err, syscall.EFBIG) {
+		_, err := s.Append(story()[2])
+		if as[*state.WriteError](t, err); !errors.Is(err, syscall.EFBIG) {
 			t.Errorf("error %v", err)
 		}
 	})
 	if got := int64(len(mustRead(t, journal(dir)))); got != size {
 		t.Errorf("%d bytes after the failure, %d before", got, size)
 	}
-	add(t, j, story()[2])
-	if st, err := state.Read(dir); err != nil || st.Serial != 3 {
-		t.Errorf("serial %d, %v", st.Serial, err)
+	appendAll(t, s, story()[2])
+	if st := readState(t, b); st.Serial != 3 {
+		t.Errorf("serial %d", st.Serial)
+	}
+}
+
+// Where the tail of a failed append cannot be cut off nothing may follow it. A
+// file that cannot be written stands for a disk with errors.
+func TestAppendAfterATornOne(t *testing.T) {
+	dir := t.TempDir()
+	b := state.NewFile(dir, clock)
+	s := acquire(t, b, elsewhere("a"))
+	appendAll(t, s, story()[0])
+	broken, err := os.Open(journal(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := state.SwapJournal(s, broken)
+	for what := range 2 {
+		_, err := s.Append(story()[1])
+		as[*state.WriteError](t, err)
+		if !strings.Contains(err.Error(), "could not be cut off") {
+			t.Errorf("append %d: %v", what, err)
+		}
+		state.SwapJournal(s, was) // the disk has recovered
+	}
+	closed(t, broken.Close())
+	if st := readState(t, b); st.Serial != 1 {
+		t.Errorf("serial %d", st.Serial)
 	}
 }
 
@@ -215,51 +203,12 @@ func mustRead(t *testing.T, path string) []byte {
 	return data
 }
 
-func TestAppendAfterCloseFails(t *testing.T) {
-	j, _ := open(t, t.TempDir())
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	var failed *state.WriteError
-	if _, err := j.Append(state.Record{}); !errors.As(err, &failed) {
-		t.Errorf("error %v", err)
-	}
-}
-
-// Steps run side by side: their records are numbered without gaps, and
-// onAppend counts them.
-func TestConcurrentAppends(t *testing.T) {
-	dir := t.TempDir()
-	var counted []int
-	j, _, err := state.Open(dir, clock, func(n int) { counted = append(counted, n) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	var wg sync.WaitGroup
-	for w := range 8 {
-		wg.Go(func() {
-			for i := range 10 {
-				if _, err := j.Append(state.Record{Owned: &state.Owned{Topic: fmt.Sprintf("%d-%d", w, i)}}); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	st, err := state.Read(dir)
-	if err != nil || st.Serial != 80 || len(st.Owned) != 80 || len(counted) != 80 || counted[79] != 80 {
-		t.Errorf("serial %d, %d topics, counted %d, %v", st.Serial, len(st.Owned), len(counted), err)
-	}
-}
-
-// No journal makes the reader panic, and what it accepts it folds.
+// No journal makes the reader panic, and one that it accepts goes on.
 func FuzzRead(f *testing.F) {
 	for _, text := range []string{
 		"", "\n", "{}\n", `{"v":1,"seq":1}` + "\n", `{"v":1,"seq":1,"step":{"address":"a","status":"done"}}` + "\n",
 		`{"v":1,"seq":1,"side":{"group":"g","side":"target","epoch":1}}` + "\n" + `{"v":1,"seq":2,"override":{"topic":"t","restored":true}}` + "\n{\"v",
+		`{"v":2,"seq":1,"epoch":7,"moved":{"to":"kafka C/T"}}` + "\n", `{"v":2,"seq":1,"epoch":-3}` + "\n" + `{"v":1,"seq":2,"answer":{"verb":"set"}}` + "\n",
 		`{"v":9,"seq":1}` + "\n\n", "null\nnull\n", `{"v":1,"seq":1,"step":null,"selection":{"topics":null}}` + "\n",
 	} {
 		f.Add([]byte(text))
@@ -269,25 +218,29 @@ func FuzzRead(f *testing.F) {
 		if err := os.WriteFile(journal(dir), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		st, err := state.Read(dir)
+		b := state.NewFile(dir, clock)
+		st, err := b.Read(t.Context())
 		if err != nil {
 			return
 		}
-		j, opened, err := state.Open(dir, clock, nil)
+		s, err := b.Acquire(t.Context(), elsewhere("a"))
+		if moved := (*state.MovedAwayError)(nil); errors.As(err, &moved) {
+			return // it goes on elsewhere
+		}
 		if err != nil {
-			t.Fatalf("Read takes it, Open does not: %v", err)
+			t.Fatalf("Read takes it, Acquire does not: %v", err)
 		}
-		if opened.Serial != st.Serial {
-			t.Fatalf("serial %d by Open, %d by Read", opened.Serial, st.Serial)
+		if s.State().Serial != st.Serial || s.Epoch() <= st.Epoch {
+			t.Fatalf("serial %d and epoch %d for the session, %d and %d by Read", s.State().Serial, s.Epoch(), st.Serial, st.Epoch)
 		}
-		if _, err := j.Append(state.Record{Owned: &state.Owned{Topic: "x"}}); err != nil {
+		if _, err := s.Append(state.Record{Owned: &state.Owned{Topic: "x"}}); err != nil {
 			t.Fatal(err)
 		}
-		if err := j.Close(); err != nil {
+		if err := s.Release(); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := state.Read(dir); err != nil || again.Serial != st.Serial+1 {
-			t.Fatalf("after another record: serial %d of %d, %v", again.Serial, st.Serial, err)
+		if again, err := b.Read(t.Context()); err != nil || again.Serial != st.Serial+1 || again.Epoch != s.Epoch() {
+			t.Fatalf("after another record: serial %d of %d, epoch %d of %d, %v", again.Serial, st.Serial, again.Epoch, s.Epoch(), err)
 		}
 	})
 }

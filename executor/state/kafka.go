@@ -18,7 +18,10 @@ const (
 	copyBytes = 256 << 10        // of records in one batch
 )
 
-const doKafka = "check that the brokers answer and that kplan may write to the topic, then apply again"
+const (
+	doKafka = "check that the brokers answer and that kplan may write to the topic, then apply again"
+	doRead  = "Check that the brokers of the plan's state block answer, and that kplan may read the topic"
+)
 
 // Kafka keeps the state of a migration in a compacted topic. See the package's
 // documentation for how the lock works.
@@ -81,10 +84,10 @@ func (k *Kafka) look(ctx context.Context, past int64, f func(v *view)) error {
 			err = fmt.Errorf("the log ends at offset %d and %d was acknowledged", k.view.next, past)
 		}
 		if permanent(err) {
-			return &ReadError{Path: k.where, Err: err}
+			return &ReadError{Path: k.where, Err: err, Do: doRead}
 		}
 		if pause(ctx, k.o.ttl/100) != nil {
-			return &ReadError{Path: k.where, Err: err}
+			return &ReadError{Path: k.where, Err: gaveUp(ctx, err), Do: doRead}
 		}
 	}
 }
@@ -125,23 +128,38 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, limited := ctx.Deadline(); limited {
 		return ctx, func() {}
 	}
-	return context.WithTimeout(ctx, patience)
+	return limited(ctx, patience)
+}
+
+// limited is a context whose end says what did not happen.
+func limited(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the brokers did not answer within %s", d))
+}
+
+// gaveUp adds why nobody tries any more, such as an interrupt, to the error of
+// the last try.
+func gaveUp(ctx context.Context, err error) error {
+	why := context.Cause(ctx)
+	if why == nil || errors.Is(err, why) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", why, err)
 }
 
 // send appends notes until it is known that they are in the log, and returns
 // the offset of the last one. may is asked before each try. The error of a try
 // whose fate is unknown is an *unknownError.
-func (k *Kafka) send(ctx context.Context, may func() error, make func() ([]string, [][]byte, error)) (last int64, err error) {
+func (k *Kafka) send(ctx context.Context, may func() error, entries func() ([]string, [][]byte, error)) (last int64, err error) {
 	var before error
 	for {
 		if err := may(); err != nil {
 			return 0, unknown(before, err)
 		}
-		keys, values, err := make()
+		keys, values, err := entries()
 		if err != nil {
 			return 0, err
 		}
-		try, cancel := context.WithTimeout(ctx, k.o.ttl/3)
+		try, cancel := limited(ctx, k.o.ttl/3)
 		last, err = k.log.Append(try, keys, values)
 		cancel()
 		if err == nil {
@@ -152,7 +170,7 @@ func (k *Kafka) send(ctx context.Context, may func() error, make func() ([]strin
 		}
 		before = err
 		if pause(ctx, k.o.ttl/60) != nil {
-			return 0, &unknownError{err}
+			return 0, &unknownError{gaveUp(ctx, err)}
 		}
 	}
 }

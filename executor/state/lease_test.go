@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kplan/executor/state"
@@ -52,13 +53,18 @@ func (p plainLog) Read(ctx context.Context, from int64, each func(int64, string,
 	return next, nil
 }
 
+// onLog opens a backend whose lease runs by the time of its bubble, where it is
+// in one.
 func onLog(l state.Log, opts ...state.Option) *state.Kafka {
-	return state.NewKafka(l, "the topic", "kafka C/T", clock, append([]state.Option{state.TTL(time.Second)}, opts...)...)
+	own := []state.Option{state.TTL(time.Second), state.Clock(&simClock{began: time.Now()})}
+	return state.NewKafka(l, "the topic", "kafka C/T", clock, append(own, opts...)...)
 }
 
 // The lease of a holder that has gone is waited out, and the person is told for
 // whom; a living one is not waited for.
-func TestAcquireWaitsOutALease(t *testing.T) {
+func TestAcquireWaitsOutALease(t *testing.T) { synctest.Test(t, testAcquireWaitsOutALease) }
+
+func testAcquireWaitsOutALease(t *testing.T) {
 	log := newPlainLog()
 	gone := &deaf{Log: log.Log}
 	s := acquire(t, onLog(gone), elsewhere("gone"))
@@ -125,7 +131,9 @@ func TestAcquireKnowsTheDead(t *testing.T) {
 
 // Whoever loses the lock by hand finds out, and the next one acts only when the
 // lease would have run out.
-func TestUnlock(t *testing.T) {
+func TestUnlock(t *testing.T) { synctest.Test(t, testUnlock) }
+
+func testUnlock(t *testing.T) {
 	log := newPlainLog()
 	a, b := onLog(log), onLog(log)
 	s := acquire(t, a, elsewhere("a"))
@@ -173,7 +181,9 @@ func TestUnlockedHolderLetsGo(t *testing.T) {
 
 // A log that is gone stops the holder: an append fails when the lease runs out,
 // and Lost is closed for those who only wait.
-func TestLogGone(t *testing.T) {
+func TestLogGone(t *testing.T) { synctest.Test(t, testLogGone) }
+
+func testLogGone(t *testing.T) {
 	log := newPlainLog()
 	b := onLog(log)
 	s := acquire(t, b, elsewhere("a"))
@@ -232,6 +242,7 @@ func TestForeignEntries(t *testing.T) {
 
 // The brokers vanish under a holder.
 func TestBrokersGone(t *testing.T) {
+	t.Parallel()
 	c, err := embedded.Start(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package state_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -25,7 +26,7 @@ const lockDir = "KPLAN_TEST_LOCK_DIR"
 // and holds it until it is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(lockDir); dir != "" {
-		if _, err := state.Acquire(dir, state.Holder{Who: "other", Host: "there", PID: os.Getpid(), Since: clock()}); err != nil {
+		if _, err := state.NewFile(dir, clock).Acquire(context.Background(), state.Holder{Who: "other", Host: "there", PID: os.Getpid(), Since: clock()}); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
 		}
@@ -58,108 +59,58 @@ func other(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-// A second kplan is refused with the name of the first; when that one is
-// killed, the lock is free at once and says whose it was.
-func TestLockBetweenProcesses(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "orders")
-	cmd := other(t, dir)
-	me := state.Holder{Who: "me", Host: "here", PID: os.Getpid(), Since: clock().Add(5 * time.Second)}
-	_, err := state.Acquire(dir, me)
-	var locked *state.LockedError
-	if !errors.As(err, &locked) || locked.Holder.Who != "other" || locked.Holder.PID != cmd.Process.Pid || locked.Age != 5*time.Second {
-		t.Fatalf("error %v", err)
-	}
-	if err := cmd.Process.Signal(syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // killed
-	lock, err := state.Acquire(dir, me)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if lock.Left == nil || lock.Left.Who != "other" {
-		t.Errorf("left by %v", lock.Left)
-	}
-	if _, err := state.Acquire(dir, me); !errors.As(err, &locked) || locked.Holder.Who != "me" {
-		t.Errorf("a second lock in this process: %v", err)
-	}
-	if err := lock.Release(); err != nil {
-		t.Fatal(err)
-	}
-	lock, err = state.Acquire(dir, me)
-	if err != nil || lock.Left != nil {
-		t.Errorf("after a release: left by %v, %v", lock.Left, err)
-	}
-	if err := lock.Release(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// Answers come out whole and oldest first, while others write; what was taken
-// up is gone, and a letter that two steps look at harms nobody.
-func TestInbox(t *testing.T) {
+// Requests come out whole and oldest first, while others leave, take and clear
+// some; nothing is left over.
+func TestInboxInACrowd(t *testing.T) {
 	dir := t.TempDir()
-	if got, err := state.Letters(dir); err != nil || len(got) != 0 {
-		t.Fatalf("an inbox that is not there: %v, %v", got, err)
-	}
-	const n = 50
-	var wg sync.WaitGroup
+	b := state.NewFile(dir, clock)
+	s := acquire(t, b, elsewhere("a"))
+	const n = 30
+	var writers, readers sync.WaitGroup
+	done := make(chan struct{})
 	for i := range n {
-		wg.Go(func() {
-			if err := state.Put(dir, state.Answer{Request: state.Request{Verb: "done", Address: fmt.Sprint(i), Who: strings.Repeat("x", 4000), At: clock().Add(time.Duration(n-i) * time.Second)}}); err != nil {
+		writers.Go(func() {
+			r := ask(fmt.Sprint(i), time.Duration(n-i)*time.Second)
+			if err := b.Put(t.Context(), r); err != nil {
+				t.Error(err)
+			}
+			if i >= n/2 {
+				return
+			}
+			if err := errors.Join(s.Take(t.Context(), r.ID), s.Clear(t.Context(), r.ID), s.Clear(t.Context(), r.ID)); err != nil {
 				t.Error(err)
 			}
 		})
-	}
-	for range 4 {
-		wg.Go(func() {
-			for range 50 {
-				got, err := state.Letters(dir)
-				if err != nil {
-					t.Errorf("while others write and remove: %v", err)
-				}
-				for _, l := range got {
-					if len(l.Who) != 4000 {
-						t.Errorf("half a letter: %d", len(l.Who))
-					}
-				}
-			}
-		})
-	}
-	wg.Wait()
-	got, err := state.Letters(dir)
-	if err != nil || len(got) != n {
-		t.Fatalf("%d letters, %v", len(got), err)
-	}
-	var order, want []string
-	for i, l := range got {
-		order, want = append(order, l.Address), append(want, fmt.Sprint(n-1-i))
-	}
-	if d := cmp.Diff(want, order); d != "" {
-		t.Errorf("order (-want +got):\n%s", d)
 	}
 	for range 2 {
-		wg.Go(func() {
-			if _, err := state.Letters(dir); err != nil {
-				t.Error(err)
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					inbox(t, b) // whole, whoever writes and removes
+				}
 			}
 		})
-		for _, l := range got {
-			if err := l.Remove(); err != nil {
-				t.Error(err)
-			}
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	var want []string
+	for i := n - 1; i >= n/2; i-- {
+		want = append(want, fmt.Sprint(i))
+	}
+	if d := cmp.Diff(want, inbox(t, b)); d != "" {
+		t.Errorf("in the inbox (-want +got):\n%s", d)
+	}
+	for _, id := range want {
+		if err := s.Clear(t.Context(), id); err != nil {
+			t.Error(err)
 		}
 	}
-	wg.Wait()
-	entries, err := os.ReadDir(filepath.Join(dir, "inbox"))
-	if err != nil || len(entries) != 0 {
+	if entries, err := os.ReadDir(filepath.Join(dir, "inbox")); err != nil || len(entries) != 0 {
 		t.Errorf("left in the inbox: %v, %v", entries, err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "inbox", "9.json"), []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := state.Letters(dir); err == nil || !strings.Contains(err.Error(), "remove it") {
-		t.Errorf("a foreign file: %v", err)
 	}
 }
 

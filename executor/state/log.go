@@ -96,6 +96,15 @@ func inboxID(key string) (id string, ok bool) {
 	return id, ok
 }
 
+// entry makes one log entry of a note.
+func (n note) entry() ([]string, [][]byte, error) {
+	value, err := json.Marshal(n)
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the state: %w", err)
+	}
+	return []string{n.key(0)}, [][]byte{value}, nil
+}
+
 // decodeNote reads a value of this version or an earlier one.
 func decodeNote(value []byte) (note, error) {
 	var head struct {

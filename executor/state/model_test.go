@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -71,9 +72,10 @@ type world struct {
 }
 
 // tally says that the model did what it is for.
-type tally struct{ sessions, effects, records, locked, lost, unlocks, crashes, freezes int }
+type tally struct{ runs, sessions, effects, records, locked, lost, unlocks, crashes, freezes int }
 
 func (t *tally) add(o tally) {
+	t.runs++
 	t.sessions += o.sessions
 	t.effects += o.effects
 	t.records += o.records
@@ -314,24 +316,28 @@ func (w *world) agree(t *testing.T, witness *state.Kafka) {
 }
 
 // Two or three holders, of which each is frozen, cut off or killed at any time:
-// nobody acts after somebody else may, and the journal is one.
+// nobody acts after somebody else may, and the journal is one. The long form is
+// a campaign: make campaign-lease.
 func TestLeaseModel(t *testing.T) {
 	t.Parallel()
-	const runs = 1500
+	lasts := 4 * time.Second
+	if os.Getenv("KPLAN_CAMPAIGN") == "lease" {
+		lasts = time.Minute
+	}
 	var all tally
+	violations := 0
 	began := time.Now()
-	seed := uint64(time.Now().UnixNano())
-	for i := range uint64(runs) {
-		if time.Since(began) > 15*time.Second && i > 100 {
-			break // a slow machine
-		}
-		wrong, seen := simulate(t, seed+i, false)
+	for seed := uint64(began.UnixNano()); all.runs < 50 || time.Since(began) < lasts; seed++ {
+		wrong, seen := simulate(t, seed, false)
 		all.add(seen)
-		if len(wrong) > 0 {
-			t.Fatalf("seed %d: %v", seed+i, wrong)
+		if violations += len(wrong); len(wrong) > 0 {
+			t.Errorf("seed %d: %v", seed, wrong)
+		}
+		if violations > 20 {
+			break
 		}
 	}
-	t.Logf("%+v in %s", all, time.Since(began))
+	t.Logf("%+v, %d violations, in %s", all, violations, time.Since(began).Round(time.Second))
 	if all.sessions < 100 || all.effects < 1000 || all.lost == 0 || all.locked == 0 || all.unlocks == 0 || all.crashes == 0 {
 		t.Errorf("the model hardly ran: %+v", all)
 	}

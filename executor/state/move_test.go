@@ -54,6 +54,7 @@ func work(t *testing.T, b state.Backend, n int) int64 {
 // The state goes to Kafka, back, and there again, with its inbox, and epochs
 // grow all the way. Where it is not, nothing may be done.
 func TestMoveThereAndBack(t *testing.T) {
+	t.Parallel()
 	for name, make := range places() {
 		if name == "file" {
 			continue

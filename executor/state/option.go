@@ -1,6 +1,9 @@
 package state
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Option changes how a backend works.
 type Option func(*options)
@@ -52,5 +55,17 @@ func (h hooks) done(wrote, n int) {
 		if h.after != nil {
 			h.after(wrote + i + 1)
 		}
+	}
+}
+
+// pause returns after d, or with the cause when ctx has ended before.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
 	}
 }

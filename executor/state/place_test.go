@@ -62,19 +62,27 @@ func onReal(t *testing.T, v kafkatest.Version) opener {
 func inTopic(t *testing.T, bootstrap []string, topic string, ttl time.Duration, configs map[string]string) opener {
 	return func(opts ...state.Option) recorder {
 		t.Helper()
-		client, err := kafka.Open(t.Context(), endpoint.Endpoint{Cluster: "old", Bootstrap: bootstrap}, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { closed(t, client.Close()) })
-		log, err := client.StateLog(t.Context(), topic, kafka.StateLogOptions{Configs: configs})
-		if err != nil {
-			t.Fatal(err)
-		}
+		log := topicLog(t, bootstrap, topic, configs)
 		b := state.NewKafka(log, log.Where(), log.Identity(), clock, append([]state.Option{state.TTL(ttl)}, opts...)...)
 		t.Cleanup(func() { closed(t, b.Close()) })
 		return b
 	}
+}
+
+// topicLog opens a state topic with connections of its own. The backend that
+// gets it closes it.
+func topicLog(t *testing.T, bootstrap []string, topic string, configs map[string]string) *kafka.StateLog {
+	t.Helper()
+	client, err := kafka.Open(t.Context(), endpoint.Endpoint{Cluster: "old", Bootstrap: bootstrap}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closed(t, client.Close()) })
+	log, err := client.StateLog(t.Context(), topic, kafka.StateLogOptions{Configs: configs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return log
 }
 
 func closed(t *testing.T, err error) {

@@ -19,6 +19,10 @@ func upgrades() map[int]func(*Record) {
 	}
 }
 
+// maxEpoch is one that no number of applies reaches: what is beyond is damage,
+// and the next epoch would be below it.
+const maxEpoch = 1 << 40
+
 // newerError says that a record was written by a later kplan.
 type newerError struct{ version int }
 
@@ -44,6 +48,9 @@ func decodeRecord(data []byte) (Record, error) {
 	var r Record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return Record{}, err
+	}
+	if r.Epoch < 0 || r.Epoch > maxEpoch {
+		return Record{}, fmt.Errorf("it has the epoch %d, which no apply has had", r.Epoch)
 	}
 	for ; r.Version < FormatVersion; r.Version++ {
 		upgrades()[r.Version](&r)
