@@ -17,7 +17,7 @@ type desk struct {
 	r       *run
 	changed chan struct{} // told when a pause begins or ends; holds one
 
-	look sync.Mutex // one look at a time
+	look sync.Mutex // one look, or one request settled, at a time
 
 	mu      sync.Mutex // guards what follows
 	letters []state.Request
@@ -73,6 +73,9 @@ func (d *desk) open(ctx context.Context, stop func(error)) error {
 	d.look.Lock()
 	defer d.look.Unlock()
 	letters, err := d.r.Inbox.Requests(ctx)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // the look was cut off: the inbox is not to blame
+	}
 	if err != nil {
 		return err
 	}
@@ -115,10 +118,13 @@ func (d *desk) missing(letters []state.Request) error {
 
 // deal judges one request. What stays is left to the step that waits for it.
 func (d *desk) deal(ctx context.Context, l state.Request, stop func(error)) (stays bool, err error) {
-	switch d.r.standing(l.ID) {
-	case state.Effective, state.Refused, state.Withdrawn, state.Void: // cut off before it was cleared
+	switch was := d.r.standing(l.ID); {
+	case final(was): // cut off before it was cleared, or a late duplicate
 		return false, d.r.Inbox.Clear(ctx, l.ID)
-	case state.Accepted:
+	case was == state.Accepted && isWord(l.Verb) && d.begun() && d.r.status(l.Address) == state.Done:
+		_, err := d.conclude(ctx, l, state.Void, l.Address+" was passed before it counted")
+		return false, err
+	case was == state.Accepted:
 		if l.Verb != state.VerbAbort && l.Verb != state.VerbPause && l.Verb != state.VerbResume && l.Verb != state.VerbSet {
 			return true, nil
 		}
@@ -131,42 +137,92 @@ func (d *desk) deal(ctx context.Context, l state.Request, stop func(error)) (sta
 	}
 	switch l.Verb {
 	case state.VerbPause, state.VerbResume, state.VerbSet:
-		return false, d.settle(ctx, l, state.Effective, "")
+		_, err := d.conclude(ctx, l, state.Effective, "")
+		return false, err
 	case state.VerbAbort:
 		if !d.begun() {
-			return false, d.settle(ctx, l, state.Void, "the run that it was meant for has ended")
-		}
-		if err := d.settle(ctx, l, state.Effective, ""); err != nil {
+			_, err := d.conclude(ctx, l, state.Void, "the run that it was meant for has ended")
 			return false, err
 		}
-		stop(&AbortedError{Who: l.Who, From: l.From, Reason: l.Reason})
-		return false, nil
+		took, err := d.conclude(ctx, l, state.Effective, "")
+		if took {
+			stop(&AbortedError{Who: l.Who, From: l.From, Reason: l.Reason})
+		}
+		return false, err
 	case state.VerbDone, state.VerbApprove, state.VerbReject, state.VerbVerified:
 		return true, nil
 	}
 	return true, nil
 }
 
-// settle makes a request have its effect: it cannot be withdrawn from here on.
-// One that has been withdrawn meanwhile has none, which is no error.
-func (d *desk) settle(ctx context.Context, l state.Request, standing state.Standing, why string) error {
-	err := d.r.Inbox.Take(ctx, l.ID)
+// isWord reports whether a request is a word for a gate.
+func isWord(v state.Verb) bool { return v == state.VerbApprove || v == state.VerbReject }
+
+// settle ends a request that a step has waited for. took says whether it has
+// come to that standing: one that was withdrawn meanwhile has not, which is no
+// error. No look at the inbox is under way then, so that none brings a request
+// back that is settled.
+func (d *desk) settle(ctx context.Context, l state.Request, standing state.Standing, why string) (took bool, err error) {
+	d.look.Lock()
+	defer d.look.Unlock()
+	return d.conclude(ctx, l, standing, why)
+}
+
+// conclude makes a request have its effect, or none: it cannot be withdrawn from
+// here on. The caller holds look.
+func (d *desk) conclude(ctx context.Context, l state.Request, standing state.Standing, why string) (took bool, err error) {
+	defer func() {
+		if err == nil {
+			d.forget(l.ID)
+		}
+	}()
+	if was := d.r.standing(l.ID); final(was) {
+		return was == standing, nil // two steps may have waited for it
+	}
+	// Not cut off by an interrupt: what was half done would look like a state
+	// that cannot be written.
+	ctx = context.WithoutCancel(ctx)
+	err = d.r.Inbox.Take(ctx, l.ID)
 	if errors.Is(err, state.ErrNoRequest) {
-		return d.note(l, state.Withdrawn, "")
+		return false, d.note(l, state.Withdrawn, "")
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := d.note(l, standing, why); err != nil {
-		return err
+		return false, err
 	}
 	if standing == state.Effective {
 		d.effect(l.Verb)
 	}
+	return true, d.r.Inbox.Clear(ctx, l.ID)
+}
+
+// forget takes a request out of those that steps wait for.
+func (d *desk) forget(id string) {
 	d.mu.Lock()
-	d.letters = slices.DeleteFunc(slices.Clone(d.letters), func(w state.Request) bool { return w.ID == l.ID })
-	d.mu.Unlock()
-	return d.r.Inbox.Clear(ctx, l.ID)
+	defer d.mu.Unlock()
+	d.letters = slices.DeleteFunc(slices.Clone(d.letters), func(w state.Request) bool { return w.ID == id })
+}
+
+// void ends the requests of a verb that a step has no use for any more.
+func (d *desk) void(ctx context.Context, verb state.Verb, address, why string) error {
+	for _, l := range d.waiting(verb, address) {
+		if _, err := d.settle(ctx, l, state.Void, why); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// final reports whether nothing more becomes of a request.
+func final(s state.Standing) bool {
+	switch s {
+	case state.Effective, state.Refused, state.Withdrawn, state.Void:
+		return true
+	case state.Accepted:
+	}
+	return false
 }
 
 // effect carries out what concerns the walk.
@@ -248,7 +304,7 @@ func (r *run) answered(ctx context.Context, address string) (bool, error) {
 		return false, err
 	}
 	for _, l := range r.desk.waiting(state.VerbDone, address) {
-		if err := r.desk.settle(ctx, l, state.Effective, ""); err != nil {
+		if _, err := r.desk.settle(ctx, l, state.Effective, ""); err != nil {
 			return false, err
 		}
 	}
@@ -261,9 +317,5 @@ func (r *run) answered(ctx context.Context, address string) (bool, error) {
 // unanswered throws answers for a step away that was undone before anybody took
 // them.
 func (r *run) unanswered(ctx context.Context, address string) error {
-	var errs []error
-	for _, l := range r.desk.waiting(state.VerbDone, address) {
-		errs = append(errs, r.desk.settle(ctx, l, state.Void, "the step was undone"))
-	}
-	return errors.Join(errs...)
+	return r.desk.void(ctx, state.VerbDone, address, "the step was undone")
 }

@@ -304,3 +304,25 @@ func TestSettingReachesAWaitingStep(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the end without a restore when the inbox cannot be read. Nobody
+// knows then what people have asked for; services that are stopped stay so.
+func TestUnreadableInboxDoesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		ctx, interrupt := context.WithCancelCause(t.Context())
+		s.onStart(graph.TopicAddress("t1", "boundary"), func() { interrupt(executor.ErrInterrupted) })
+		if r := s.applyIn(ctx, s.journal, nil); len(r.Stopped) == 0 {
+			t.Fatalf("nothing is stopped: %+v", r)
+		}
+		s.onEvent = nil
+		s.inbox.fail = errors.New("no such directory")
+		n := len(s.journal.records)
+		if r := s.apply(); r.Err == nil || len(r.Restored) > 0 || len(r.Stopped) == 0 || len(s.journal.records) != n {
+			t.Errorf("%+v, %d records", r, len(s.journal.records)-n)
+		}
+		s.inbox.fail = nil
+		s.mustApply()
+		s.settled()
+	})
+}

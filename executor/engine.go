@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,14 +95,18 @@ func (e *Engine) Run(ctx context.Context) Result {
 	r.guard()
 	runCtx, stop := context.WithCancelCause(ctx)
 	r.end = stop
-	var result Result
-	if err := r.begin(runCtx); err != nil {
-		result = Result{Total: len(e.Graph.Steps), Err: err}
-	} else if by := r.pausedBy(); by != nil && !r.Waits {
-		result = Result{Total: len(e.Graph.Steps), Paused: by}
+	defer stop(nil)
+	result := Result{Total: len(e.Graph.Steps)}
+	// What people ask comes first: nothing is done before it is known, not even a
+	// restore.
+	err := r.desk.open(runCtx, r.end)
+	if by := r.pausedBy(); err != nil || by != nil && !r.Waits {
+		result.Err, result.Paused, result.Stopped = err, by, names(r.stopped())
 		r.count(&result, nil)
-	} else {
-		r.desk.begin(by != nil)
+		return r.held(result)
+	}
+	if result.Err = r.begin(runCtx); result.Err == nil {
+		r.desk.begin(r.pausedBy() != nil)
 		lost := r.watchFence(runCtx)
 		asked := r.desk.watch(runCtx, stop)
 		watch, watched := r.watchStragglers(runCtx)
@@ -115,6 +118,11 @@ func (e *Engine) Run(ctx context.Context) Result {
 	}
 	stop(nil)
 	r.settle(ctx, &result)
+	return r.held(result)
+}
+
+// held adds what is held on the target.
+func (r *run) held(result Result) Result {
 	result.Held = slices.Sorted(maps.Keys(r.state.Overrides))
 	return result
 }
@@ -122,9 +130,6 @@ func (e *Engine) Run(ctx context.Context) Result {
 // begin ends what an earlier run was cut off in, and refuses to go on from what
 // it cannot know.
 func (r *run) begin(ctx context.Context) error {
-	if err := r.desk.open(ctx, r.end); err != nil {
-		return err
-	}
 	if err := r.finishRestores(ctx); err != nil {
 		return err
 	}
@@ -146,15 +151,20 @@ func (r *run) decideRepeats() {
 		}
 		for _, d := range r.Graph.Dependents(s.Address) {
 			if r.status(d) != state.Done {
-				r.mu.Lock()
-				st := r.state.Steps[s.Address]
-				st.Status = state.Pending
-				r.state.Steps[s.Address] = st
-				r.mu.Unlock()
+				r.again(s.Address)
 				break
 			}
 		}
 	}
+}
+
+// again makes a step that has passed one that is still to be done.
+func (r *run) again(address string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.state.Steps[address]
+	st.Status = state.Pending
+	r.state.Steps[address] = st
 }
 
 // entered reports whether a step behind a gate has begun. Then the gate stays
@@ -178,7 +188,7 @@ func (r *run) pausedBy() *state.Answer {
 // command is what a person types to run kplan with these arguments.
 func (r *run) command(args ...string) string {
 	if r.Command == nil {
-		return "kplan " + strings.Join(args, " ")
+		return CommandLine(append([]string{"kplan"}, args...)...)
 	}
 	return r.Command(args...)
 }

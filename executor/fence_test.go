@@ -21,7 +21,9 @@ type lease struct {
 	mu     sync.Mutex
 	gone   chan struct{}
 	isGone bool
-	after  []string // effects after the loss
+	asked  int       // effects that may follow: the lock was held when they asked
+	at     time.Time // when the last one asked
+	after  []string  // effects after the loss
 }
 
 func (l *lease) lose() {
@@ -33,9 +35,21 @@ func (l *lease) lose() {
 	}
 }
 
+// Check is asked before effects; what asked at an earlier moment of the bubble's
+// time has had its effect.
 func (l *lease) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if now := time.Now(); !now.Equal(l.at) {
+		l.asked, l.at = 0, now
+	}
+	if !l.isGone {
+		l.asked++
+	}
+	return l.held()
+}
+
+func (l *lease) held() error {
 	if l.isGone {
 		return &state.LeaseLostError{Where: "memory", Epoch: 1, Why: "the test took it"}
 	}
@@ -45,7 +59,10 @@ func (l *lease) Check() error {
 func (l *lease) Lost() <-chan struct{} { return l.gone }
 
 func (l *lease) Append(records ...state.Record) ([]state.Record, error) {
-	if err := l.Check(); err != nil {
+	l.mu.Lock()
+	err := l.held()
+	l.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	written, err := l.memory.Append(records...)
@@ -55,11 +72,16 @@ func (l *lease) Append(records ...state.Record) ([]state.Record, error) {
 	return written, err
 }
 
-// effect notes what is done without the lock. What was begun before may end.
+// effect notes what is done without having asked while the lock was held: what
+// had asked before the loss may end.
 func (l *lease) effect(effect bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if effect && l.isGone {
+	switch {
+	case !effect:
+	case l.asked > 0 && time.Now().Equal(l.at):
+		l.asked--
+	case l.isGone:
 		l.after = append(l.after, "an effect")
 	}
 	return nil

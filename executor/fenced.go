@@ -16,36 +16,62 @@ type fenced struct {
 	fence Fence
 }
 
+// held asks whether the lock is held, and returns ctx for as long as it is. A
+// change is asked for again while brokers restart, which may take longer than a
+// lease: it must not arrive when somebody else acts.
+func held(ctx context.Context, fence Fence) (context.Context, context.CancelFunc, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-fence.Lost():
+			cancel(fence.Check())
+		}
+	}()
+	err := fence.Check() // last, so that nothing comes between the answer and the change
+	return ctx, func() { cancel(nil) }, err
+}
+
 func (f fenced) CreateTopics(ctx context.Context, specs []cluster.TopicSpec, validateOnly bool) (map[string]error, error) {
-	if err := f.fence.Check(); err != nil {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
 		return nil, err
 	}
 	return f.Cluster.CreateTopics(ctx, specs, validateOnly)
 }
 
 func (f fenced) GrowTopics(ctx context.Context, totals map[string]int, validateOnly bool) (map[string]error, error) {
-	if err := f.fence.Check(); err != nil {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
 		return nil, err
 	}
 	return f.Cluster.GrowTopics(ctx, totals, validateOnly)
 }
 
 func (f fenced) AlterTopics(ctx context.Context, changes map[string]map[string]*string, validateOnly bool) (map[string]error, error) {
-	if err := f.fence.Check(); err != nil {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
 		return nil, err
 	}
 	return f.Cluster.AlterTopics(ctx, changes, validateOnly)
 }
 
 func (f fenced) Commit(ctx context.Context, group string, positions map[cluster.TopicPartition]cluster.Commit) error {
-	if err := f.fence.Check(); err != nil {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
 		return err
 	}
 	return f.Cluster.Commit(ctx, group, positions)
 }
 
 func (f fenced) RemoveMembers(ctx context.Context, group string, members []cluster.Member) error {
-	if err := f.fence.Check(); err != nil {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
 		return err
 	}
 	return f.Cluster.RemoveMembers(ctx, group, members)

@@ -149,10 +149,18 @@ func (r *run) verifiedCondition(ctx context.Context, g *plan.Gate, now time.Time
 	c := GateCondition{Name: "verified", Human: true, Command: r.command("verify", "--record"), Text: fmt.Sprintf("no recorded verify within %s", brief(g.Verified))}
 	all := r.desk.waiting(state.VerbVerified, "")
 	for i, l := range all {
-		if i < len(all)-1 || now.Sub(l.At) > g.Verified { // only the last one says how things are
-			if err := r.desk.settle(ctx, l, state.Void, "a later verify, or time, has overtaken it"); err != nil {
+		why := r.refusePlan(l) // it may have been accepted by an apply of another plan
+		if i < len(all)-1 {    // only the last one says how things are
+			why = "a later verify has overtaken it"
+		}
+		if why != "" {
+			if _, err := r.desk.settle(ctx, l, state.Void, why); err != nil {
 				return c, err
 			}
+			continue
+		}
+		if now.Sub(l.At) > g.Verified { // another gate may take it
+			c.Text += fmt.Sprintf(": the last one is %s old", brief(now.Sub(l.At)))
 			continue
 		}
 		c.Text = fmt.Sprintf("verified by %s %s ago: %s", l.Who, brief(now.Sub(l.At)), l.Value)
@@ -186,12 +194,16 @@ func (r *run) approvalCondition(ctx context.Context, s *graph.Step, g *plan.Gate
 		if asked, ok := Asked(g, l.As); !ok || asked.Name != a.Name {
 			continue
 		}
+		was := r.standing(l.ID)
+		if final(was) && was != state.Effective {
+			continue // withdrawn, after an earlier run was cut off that had counted it
+		}
 		why := cmp.Or(r.refusePlan(l), r.refuseApproval(g, a, l))
-		if why != "" && r.standing(l.ID) == state.Effective {
+		if why != "" && was == state.Effective {
 			continue // of an earlier run, and too old by now
 		}
 		if why != "" {
-			if err := r.desk.settle(ctx, l, state.Void, why); err != nil {
+			if _, err := r.desk.settle(ctx, l, state.Void, why); err != nil {
 				return c, nil, err
 			}
 			continue

@@ -102,3 +102,25 @@ func (q *queue) passed(s *graph.Step) {
 		q.ready = slices.Insert(q.ready, at, i)
 	}
 }
+
+// gatesAgain puts back the gates that nothing has followed yet: while a run was
+// paused, windows have closed and words have expired.
+func (q *queue) gatesAgain() {
+	for i, s := range slices.Backward(q.r.Graph.Steps) {
+		behind := q.r.Graph.Dependents(s.Address)
+		followed := slices.ContainsFunc(behind, func(d string) bool { return q.begun[d] })
+		if s.Kind != graph.Gate || q.r.status(s.Address) != state.Done || followed || q.r.entered(s) {
+			continue
+		}
+		q.r.again(s.Address)
+		q.begun[s.Address] = false
+		for _, d := range behind {
+			q.left[d]++
+			if at, there := slices.BinarySearch(q.ready, q.place[d]); there {
+				q.ready = slices.Delete(q.ready, at, at+1)
+			}
+		}
+		at, _ := slices.BinarySearch(q.ready, i)
+		q.ready = slices.Insert(q.ready, at, i)
+	}
+}

@@ -49,6 +49,8 @@ func (r *run) refuseDone(address string) string {
 	switch {
 	case r.Graph.Step(address) == nil:
 		return fmt.Sprintf("the plan has no step %s", address)
+	case r.Graph.Step(address).Kind == graph.Gate:
+		return fmt.Sprintf("%s is a gate, which opens when its conditions hold: approvals are given with %s", address, r.command("approve", address))
 	case r.status(address) == state.Done && r.Graph.Step(address).Kind != graph.Boundary:
 		return fmt.Sprintf("step %s has passed already", address)
 	}
@@ -71,8 +73,12 @@ func (r *run) refuseWord(l state.Request) string {
 	if g == nil {
 		return fmt.Sprintf("the plan has no %s", l.Address)
 	}
-	if s := r.Graph.Step(l.Address); s == nil || r.status(l.Address) == state.Done && r.entered(s) {
-		return fmt.Sprintf("%s has been passed already", l.Address)
+	if s := r.Graph.Step(l.Address); s == nil || r.status(l.Address) == state.Done && (r.entered(s) || r.desk.begun()) {
+		why := fmt.Sprintf("%s has been passed already", l.Address)
+		if l.Verb == state.VerbReject {
+			why += fmt.Sprintf(": what is behind it is stopped with %s or %s", r.command("pause"), r.command("abort"))
+		}
+		return why
 	}
 	if l.Verb == state.VerbReject {
 		return ""
@@ -92,7 +98,7 @@ func (r *run) refuseApproval(g *plan.Gate, a plan.Approval, l state.Request) str
 	if len(a.From) > 0 && !slices.ContainsFunc(a.From, func(name string) bool { return isPerson(l.Who, name) }) {
 		return fmt.Sprintf("approval %q is for %s to give, and not for %s", a.Name, strings.Join(a.From, ", "), l.Who)
 	}
-	if requester := r.requester(g.Name); a.Others && isPerson(l.Who, requester) {
+	if requester := r.requester(g.Name); a.Others && person(l.Who) == person(requester) {
 		return fmt.Sprintf("%s has started the apply, and approval %q must come from somebody else", requester, a.Name)
 	}
 	if age := r.Clock.Now().Sub(l.At); a.Expires > 0 && age > a.Expires {
@@ -101,11 +107,16 @@ func (r *run) refuseApproval(g *plan.Gate, a plan.Approval, l state.Request) str
 	return ""
 }
 
-// isPerson compares who acts with a name in the plan: the user, or the person
-// whom a CI system names in brackets.
-func isPerson(who, name string) bool {
-	user, actor, named := strings.Cut(strings.TrimSuffix(who, ")"), " (")
-	return who == name || named && actor == name || !named && user == name
+// isPerson compares who acts with a name in the plan.
+func isPerson(who, name string) bool { return who == name || person(who) == name }
+
+// person is whom a CI system names in brackets, or the user: the same in a job
+// and on a laptop.
+func person(who string) string {
+	if _, actor, named := strings.Cut(strings.TrimSuffix(who, ")"), " ("); named {
+		return actor
+	}
+	return who
 }
 
 // Asked returns the approval of a gate that a person means: by its name, or the

@@ -57,6 +57,9 @@ func gate(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	if g == nil {
 		return nil, "", fmt.Errorf("this is a bug in kplan: step %s belongs to no gate of the plan", s.Address)
 	}
+	if r.entered(s) { // the gate came into the plan later, or a restore has reset it
+		return nil, "open: what is behind it has begun", nil
+	}
 	facts := gateFacts{Requester: r.requester(g.Name), Approved: r.words(s.Address)}
 	if err := r.mark(s, state.Running, facts, nil); err != nil {
 		return nil, "", err
@@ -80,7 +83,14 @@ func gate(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 			if err := r.mark(s, state.Running, facts, nil); err != nil { // before the words are spent
 				return nil, "", err
 			}
-			return facts, passed(letters), r.spend(ctx, letters)
+			open, err := r.spend(ctx, s, letters)
+			if err != nil {
+				return nil, "", err
+			}
+			if open {
+				return facts, passed(letters), nil
+			}
+			continue // a word was taken back at the last moment
 		}
 		limit := r.limit(s, g.Timeout)
 		late := r.Clock.Now().Sub(began) >= limit
@@ -140,40 +150,49 @@ func (r *run) words(address string) []state.Request {
 }
 
 // rejected ends the wait when somebody has closed the gate. Approvals that were
-// given before do not count for the next time.
+// given before do not count for the next time: they are gone before the
+// rejection is, so that a crash between the two leaves the rejection.
 func (r *run) rejected(ctx context.Context, s *graph.Step, g *plan.Gate) error {
 	noes := r.desk.waiting(state.VerbReject, s.Address)
 	if len(noes) == 0 {
 		return nil
 	}
-	for _, l := range r.desk.waiting(state.VerbApprove, s.Address) {
-		if err := r.desk.settle(ctx, l, state.Void, g.Name+" was rejected"); err != nil {
-			return err
-		}
+	if err := r.desk.void(ctx, state.VerbApprove, s.Address, g.Name+" was rejected"); err != nil {
+		return err
 	}
-	for _, l := range noes {
-		if err := r.desk.settle(ctx, l, state.Effective, ""); err != nil {
-			return err
-		}
-	}
+	requester := r.requester(g.Name)
 	if err := r.mark(s, state.Reset, nil, nil); err != nil { // with what was said before
 		return err
 	}
-	first := noes[0]
-	return &RejectedError{Gate: s.Address, Who: first.Who, From: first.From, Reason: first.Reason}
-}
-
-// spend makes the approvals that opened the gate effective.
-func (r *run) spend(ctx context.Context, letters []state.Request) error {
-	for _, l := range letters {
-		if r.standing(l.ID) == state.Effective {
-			continue // by an earlier run
-		}
-		if err := r.desk.settle(ctx, l, state.Effective, ""); err != nil {
+	var rejected *RejectedError
+	for _, l := range noes {
+		took, err := r.desk.settle(ctx, l, state.Effective, "")
+		if err != nil {
 			return err
 		}
+		if took && rejected == nil {
+			rejected = &RejectedError{Gate: s.Address, Who: l.Who, From: l.From, Reason: l.Reason}
+		}
 	}
-	return nil
+	if rejected == nil { // withdrawn in time
+		return r.mark(s, state.Running, gateFacts{Requester: requester}, nil)
+	}
+	return rejected
+}
+
+// spend makes the approvals that opened the gate effective. The gate stays shut
+// when one of them has been withdrawn, or somebody has rejected it, since they
+// were looked at. What is left over must not answer a later question.
+func (r *run) spend(ctx context.Context, s *graph.Step, letters []state.Request) (open bool, err error) {
+	if len(r.desk.waiting(state.VerbReject, s.Address)) > 0 {
+		return false, nil
+	}
+	for _, l := range letters {
+		if took, err := r.desk.settle(ctx, l, state.Effective, ""); err != nil || !took {
+			return false, err
+		}
+	}
+	return true, r.desk.void(ctx, state.VerbApprove, s.Address, "the gate has opened without it")
 }
 
 func passed(letters []state.Request) string {
@@ -216,9 +235,6 @@ func (r *run) atGate(s *graph.Step, conditions []GateCondition, until time.Time)
 }
 
 func (r *run) approveHint(address string, a plan.Approval, several bool) string {
-	if strings.ContainsAny(address, `["`) {
-		address = "'" + address + "'" // for a shell
-	}
 	args := []string{"approve", address}
 	if several {
 		args = append(args, "--as", a.Name)

@@ -251,7 +251,7 @@ func (r *run) person(ctx context.Context, s *graph.Step, text string, limit time
 }
 
 func (r *run) hint(address string) string {
-	return r.command("done", "'"+address+"'")
+	return r.command("done", address)
 }
 
 func (r *run) attempt(address string) int {

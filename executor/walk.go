@@ -44,6 +44,9 @@ func (r *run) walk(ctx context.Context, watch <-chan error) Result {
 		if paused && !pausing && !stopping {
 			r.emit(Pausing{Running: q.running()})
 		}
+		if pausing && !paused && !stopping {
+			q.gatesAgain()
+		}
 		pausing = paused
 		for !stopping && !pausing {
 			unit := q.next()

@@ -273,6 +273,8 @@ type mailbox struct {
 	mu       sync.Mutex
 	requests []state.Request
 	fail     error
+	// beforeTake is told of a request that is about to be taken.
+	beforeTake func(state.Request)
 }
 
 // put leaves a request and returns its id.
@@ -310,6 +312,13 @@ func (m *mailbox) change(id string, f func(*state.Request)) error {
 }
 
 func (m *mailbox) Take(_ context.Context, id string) error {
+	m.mu.Lock()
+	i := slices.IndexFunc(m.requests, func(r state.Request) bool { return r.ID == id })
+	tell, request := m.beforeTake, m.requests[max(0, i)]
+	m.mu.Unlock()
+	if tell != nil && i >= 0 {
+		tell(request)
+	}
 	return m.change(id, func(r *state.Request) { r.Taken = true })
 }
 

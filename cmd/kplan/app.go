@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
@@ -131,13 +132,22 @@ func watched(w io.Writer) bool {
 	return ok && os.Getenv("TERM") != "dumb" && term.IsTerminal(int(f.Fd()))
 }
 
-// command is what a person types to run kplan here with these arguments.
+// command is what a person types to run kplan here with these arguments, for the
+// same plan: with other variables it would be another one. Variables that are
+// secret cannot be given by flag.
 func (a *app) command(args ...string) string {
 	words := []string{filepath.Base(a.self)}
 	if a.dir != "." {
 		words = append(words, "-C", a.dir)
 	}
-	return strings.Join(append(words, args...), " ")
+	words = append(words, args...)
+	for _, v := range a.vars {
+		words = append(words, "--var", v)
+	}
+	for _, f := range a.varFiles {
+		words = append(words, "--var-file", f)
+	}
+	return executor.CommandLine(words...)
 }
 
 // clusters are the two open clusters.

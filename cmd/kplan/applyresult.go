@@ -40,6 +40,14 @@ type parkDoc struct {
 	Command     string                   `json:"command"`
 }
 
+// reasonOf is what somebody has said about a request, if anything.
+func reasonOf(by state.Answer) string {
+	if by.Reason == "" {
+		return ""
+	}
+	return ": " + by.Reason
+}
+
 // outcomeDone is the outcome of a run that left nothing to do.
 const outcomeDone = "done"
 
@@ -76,11 +84,14 @@ func (d *applyDoc) fill(r executor.Result) {
 // unrecorded adds that the end of the run could not be written to the journal,
 // unless the same has been the run's failure already.
 func (d *applyDoc) unrecorded(err, failure error) {
-	if d.ExitCode == exitDone {
-		d.ExitCode, d.Outcome = exitError, "done, but its end is not recorded"
-	}
 	var before *state.WriteError
 	var lost *state.LeaseLostError
+	if d.ExitCode == exitDone {
+		d.ExitCode, d.Outcome = exitError, "done, but its end is not recorded"
+		if errors.As(err, &lost) {
+			d.ExitCode = exitLocked
+		}
+	}
 	if !errors.As(failure, &before) && !errors.As(failure, &lost) {
 		d.Errors = append(d.Errors, err.Error())
 	}
@@ -152,7 +163,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 	}
 	if doc.ExitCode != exitDone {
 		if by := doc.Paused; by != nil {
-			fmt.Fprintf(&b, "Paused by %s from %s at %s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), a.command("resume"))
+			fmt.Fprintf(&b, "Paused by %s from %s at %s%s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), reasonOf(*by), a.command("resume"))
 		}
 		fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))
 	}

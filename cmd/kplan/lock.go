@@ -60,6 +60,13 @@ func newUnlock(a *app) *cobra.Command {
 				if err := b.Unlock(cmd.Context(), args[0], holder(whoami())); err != nil {
 					return err
 				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), struct {
+						FormatVersion string `json:"format_version"`
+						Where         string `json:"where"`
+						Unlocked      string `json:"unlocked"`
+					}{formatVersion, b.Where(), args[0]})
+				}
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "The lock %s of the state in %s is taken away. If its holder still lives, it ends with exit code %d before its next effect.\n", args[0], b.Where(), exitLocked)
 				return err
 			})

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -174,7 +176,7 @@ func (a *app) request(cmd *cobra.Command, b state.Backend, p *plan.Plan, r state
 		answer = &state.Answer{Request: r, Standing: requested}
 	}
 	if a.json {
-		err = printJSON(cmd.OutOrStdout(), answer)
+		err = printJSON(cmd.OutOrStdout(), requestDoc{formatVersion, *answer})
 	} else {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), a.told(*answer))
 	}
@@ -182,6 +184,12 @@ func (a *app) request(cmd *cobra.Command, b state.Backend, p *plan.Plan, r state
 		err = &codedError{code: exitError}
 	}
 	return err
+}
+
+// requestDoc is the JSON document of the commands that leave a request.
+type requestDoc struct {
+	FormatVersion string `json:"format_version"`
+	state.Answer
 }
 
 // requested is the standing of what nobody has seen yet.
@@ -259,9 +267,20 @@ func newWithdraw(a *app) *cobra.Command {
 				case errors.Is(err, state.ErrTaken):
 					return fmt.Errorf("request %s has taken effect already and cannot be withdrawn", args[0])
 				case errors.Is(err, state.ErrNoRequest):
-					return fmt.Errorf("the inbox has no request %s: %s shows what waits", args[0], a.command("status"))
+					st, err := b.Read(cmd.Context())
+					if answer, known := st.Answers[args[0]]; known && answer.Standing != state.Accepted {
+						return fmt.Errorf("request %s cannot be withdrawn: it is %s already", args[0], answer.Standing)
+					}
+					return errors.Join(fmt.Errorf("the inbox has no request %s: %s shows what waits", args[0], a.command("status")), err)
 				case err != nil:
 					return err
+				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), struct {
+						FormatVersion string         `json:"format_version"`
+						ID            string         `json:"id"`
+						Standing      state.Standing `json:"standing"`
+					}{formatVersion, args[0], state.Withdrawn})
 				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "Request %s is withdrawn.\n", args[0])
 				return err
@@ -272,8 +291,8 @@ func newWithdraw(a *app) *cobra.Command {
 
 func waiting(st state.State) string {
 	text := ""
-	for address, s := range st.Steps {
-		if s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
+	for _, address := range slices.Sorted(maps.Keys(st.Steps)) {
+		if s := st.Steps[address]; s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
 			text += " " + address
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,6 +39,9 @@ func (r *review) save(path string, p *plan.Plan, st state.State) error {
 	if err != nil {
 		return fmt.Errorf("encoding the saved plan: %w", err)
 	}
+	if err := mayReplace(path); err != nil {
+		return err
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".kplan-*")
 	if err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
@@ -51,6 +55,23 @@ func (r *review) save(path string, p *plan.Plan, st state.State) error {
 		return errors.Join(fmt.Errorf("saving the plan as %s: %w", path, err), os.RemoveAll(tmp.Name()))
 	}
 	return nil
+}
+
+// mayReplace refuses to write over anything but an earlier saved plan: a slip of
+// the hand must not cost the plan's own files.
+func mayReplace(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	var earlier savedPlan
+	if data, err := os.ReadFile(path); info.Mode().IsRegular() && err == nil && (len(data) == 0 || json.Unmarshal(data, &earlier) == nil && earlier.PlanHash != "") {
+		return nil
+	}
+	return fmt.Errorf("saving the plan: %s is there and is no saved plan. Give another name, or remove it first", path)
 }
 
 // readSaved reads a saved plan.

@@ -159,6 +159,14 @@ func newStateMove(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if a.json {
+					return printJSON(cmd.OutOrStdout(), struct {
+						FormatVersion string `json:"format_version"`
+						From          string `json:"from"`
+						To            string `json:"to"`
+						Records       int    `json:"records"`
+					}{formatVersion, from.Where(), to.Where(), copied})
+				}
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "The state has moved from %s to %s, %d records.\n", from.Where(), to.Where(), copied)
 				return err
 			})

@@ -77,12 +77,9 @@ func newStatus(a *app) *cobra.Command {
 }
 
 func readStatus(ctx context.Context, p *plan.Plan, b state.Backend) (statusDoc, error) {
+	inbox, unread := b.Requests(ctx) // before the journal: what has its effect in between is not taken for withdrawn
 	st, err := b.Read(ctx)
-	if err != nil {
-		return statusDoc{}, err
-	}
-	inbox, err := b.Requests(ctx)
-	if err != nil {
+	if err := cmp.Or(err, unread); err != nil {
 		return statusDoc{}, err
 	}
 	holder, err := b.Holder(ctx)
@@ -102,18 +99,28 @@ const lastRequests = 10
 // requests joins what waits in the inbox with what the journal says of earlier
 // ones.
 func requests(st state.State, inbox []state.Request) []state.Answer {
-	all := []state.Answer{}
-	for _, a := range st.Answers {
+	all, open := []state.Answer{}, []state.Answer{}
+	for id, a := range st.Answers {
+		if a.Standing == state.Accepted {
+			if slices.ContainsFunc(inbox, func(r state.Request) bool { return r.ID == id }) {
+				continue
+			}
+			a.Standing = state.Withdrawn // which no apply has written down yet
+		}
 		all = append(all, a)
 	}
 	byTime := func(a, b state.Answer) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.ID, b.ID)) }
 	slices.SortFunc(all, byTime)
 	all = all[max(0, len(all)-lastRequests):]
-	for _, r := range inbox {
-		if !slices.ContainsFunc(all, func(a state.Answer) bool { return a.ID == r.ID }) {
-			all = append(all, state.Answer{Request: r, Standing: requested})
+	for _, r := range inbox { // what waits is shown, however old it is
+		switch a, seen := st.Answers[r.ID]; {
+		case !seen:
+			open = append(open, state.Answer{Request: r, Standing: requested})
+		case a.Standing == state.Accepted:
+			open = append(open, a)
 		}
 	}
+	all = append(all, open...)
 	slices.SortStableFunc(all, byTime)
 	return all
 }
@@ -210,7 +217,7 @@ func writeStatus(w io.Writer, doc statusDoc) error {
 		fmt.Fprintf(&b, "locked by %s\n", doc.Lock)
 	}
 	if by := doc.Paused; by != nil {
-		fmt.Fprintf(&b, "PAUSED by %s from %s at %s\n", by.Who, by.From, by.At.Format(time.RFC3339))
+		fmt.Fprintf(&b, "PAUSED by %s from %s at %s%s\n", by.Who, by.From, by.At.Format(time.RFC3339), reasonOf(*by))
 	}
 	for _, r := range doc.Requests {
 		what := strings.TrimSpace(string(r.Verb) + " " + r.Address)

@@ -57,10 +57,21 @@ func (t *teller) ended(doc applyDoc) {
 	switch doc.ExitCode {
 	case exitDone:
 		m.Occasion = plan.OnDone
-	case exitParked, exitInterrupted:
-		return // a park is told when it begins; who interrupts knows
+	case exitParked:
+		if doc.Paused == nil {
+			return // told when it began
+		}
+		m.Occasion = plan.OnPark
+	case exitInterrupted:
+		if len(doc.Stopped) == 0 {
+			return // who interrupts knows
+		}
+		m.Occasion = plan.OnFail
 	default:
 		m.Occasion = plan.OnFail
+	}
+	for _, s := range doc.Stopped {
+		m.Errors = append(m.Errors, fmt.Sprintf("service %s is stopped", s))
 	}
 	m.Text = fmt.Sprintf("%s: %s, %d of %d steps done. %s", doc.Migration, doc.Outcome, doc.Done, doc.Total, strings.Join(m.Errors, " "))
 	t.tell(m)

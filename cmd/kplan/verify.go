@@ -44,6 +44,9 @@ func newVerify(a *app) *cobra.Command {
 				if level == "" {
 					level = s.plan.Migration.Verify.Level
 				}
+				if wants := s.plan.Migration.Verify.Level; record && level == "config" && wants != level {
+					return fmt.Errorf("--record with --level config: a gate relies on the plan's level, %s. Leave --level out", wants)
+				}
 				doc, err := a.verify(cmd, s, level)
 				if err != nil {
 					return err
