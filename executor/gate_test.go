@@ -82,13 +82,13 @@ func TestGateParksUntilApproved(t *testing.T) {
 // when the other conditions come to hold.
 func TestApprovalExpiresWhileItWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 1000 * time.Hour, Soak: 5 * time.Hour, Approvals: []plan.Approval{{Name: "sre", Expires: time.Hour}}})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 1000 * time.Hour, Soak: 40 * time.Minute, Approvals: []plan.Approval{{Name: "sre", Expires: 20 * time.Minute}}})
 		s.waits = true
 		var first string
 		s.onStart(graph.GateAddress("go"), func() {
 			first = s.inbox.put(s.approval("ann", ""))
 			go func() {
-				time.Sleep(6 * time.Hour)
+				time.Sleep(time.Hour)
 				s.inbox.put(s.approval("bob", ""))
 			}()
 		})
@@ -171,10 +171,10 @@ func TestLagTooGreatParksInTheEnd(t *testing.T) {
 // Taken out: the window. The bubble begins on Saturday, 1 January 2000, UTC.
 func TestWindowIsWaitedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sun 08:00-11:00 UTC")})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sat 00:20-01:00 UTC")})
 		s.mustApply()
 		at, _ := s.behind()
-		if want := time.Date(2000, 1, 2, 8, 0, 0, 0, time.UTC); at.Before(want) || at.After(want.Add(time.Minute)) {
+		if want := time.Date(2000, 1, 1, 0, 20, 0, 0, time.UTC); at.Before(want) || at.After(want.Add(time.Minute)) {
 			t.Errorf("behind the gate at %s", at)
 		}
 	})

@@ -177,13 +177,13 @@ func TestWordsThatAreLeftOver(t *testing.T) {
 // paused, and its window has closed when somebody resumes.
 func TestGateIsJudgedAgainAfterAPause(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sat,Sun 01:00-02:00 UTC")})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sat 00:10-00:20; Sat 01:00-02:00 UTC")})
 		s.onStart(graph.GateAddress("go"), func() {
 			s.inbox.put(state.Request{Verb: state.VerbPause, Who: "ann", From: "desk"})
-			time.AfterFunc(3*time.Hour, func() { s.inbox.put(state.Request{Verb: state.VerbResume, Who: "ann", From: "desk"}) })
+			time.AfterFunc(30*time.Minute, func() { s.inbox.put(state.Request{Verb: state.VerbResume, Who: "ann", From: "desk"}) })
 		})
 		s.mustApply()
-		if at, _ := s.behind(); at.Before(time.Date(2000, 1, 2, 1, 0, 0, 0, time.UTC)) {
+		if at, _ := s.behind(); at.Before(time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)) {
 			t.Errorf("behind the gate at %s", at)
 		}
 		s.settled()
