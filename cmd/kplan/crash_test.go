@@ -63,17 +63,20 @@ func (c crash) env() []string {
 // With the state in a topic, and before the record, it takes every eighth point
 // here and every one in the campaign.
 func TestCrashLoop(t *testing.T) {
+	slots := make(slots, crashParallel)
 	for _, example := range []string{"production-first", "production-later"} {
 		for _, c := range []crash{{example: example}, {example: example, before: true}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			t.Run(c.name(), func(t *testing.T) {
 				t.Parallel()
+				slots <- struct{}{}
 				reference, records := crashOnce(t, c, fakePair)
+				<-slots
 				t.Logf("the reference run of %s has %d journal records", example, records)
 				points := upTo(records)
 				if c != (crash{example: example}) {
 					points = every(points, 8, records%8)
 				}
-				crashAt(t, c, fakePair, reference, points)
+				crashAt(t, c, slots, fakePair, reference, points)
 			})
 		}
 	}
@@ -109,7 +112,7 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 		for _, k := range r.Perm(records)[:points] {
 			chosen = append(chosen, k+1)
 		}
-		crashAt(t, c, realPair, reference, chosen)
+		crashAt(t, c, make(slots, crashParallel), realPair, reference, chosen)
 	}
 }
 
@@ -123,7 +126,7 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 	for _, example := range []string{"production-first", "production-later"} {
 		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			reference, records := crashOnce(t, c, realPair)
-			crashAt(t, c, realPair, reference, upTo(records))
+			crashAt(t, c, make(slots, crashParallel), realPair, reference, upTo(records))
 			t.Logf("%+v: killed at each of %d journal records", c, records)
 		}
 	}
@@ -143,15 +146,18 @@ func upTo(n int) []int {
 
 type pairOf func(*testing.T) (source, target end)
 
+// slots bounds how many migrations run side by side.
+type slots chan struct{}
+
 // crashAt runs the migration once for each point.
-func crashAt(t *testing.T, c crash, pair pairOf, reference endState, points []int) {
-	slots := make(chan struct{}, crashParallel)
+func crashAt(t *testing.T, c crash, slots slots, pair pairOf, reference endState, points []int) {
 	var wg sync.WaitGroup
 	for _, k := range points {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			t.Run(fmt.Sprintf("record-%d", k), func(t *testing.T) {
+				c := c
 				c.point = k
 				got, _ := crashOnce(t, c, pair)
 				if d := cmp.Diff(reference, got); d != "" {
