@@ -1,5 +1,5 @@
 // Package report turns kplan's documents into what people and programs read:
-// text and JSON. It decides how something is said and never what: it adds up,
+// text, JSON, Markdown, JUnit, SARIF and metrics. It decides how something is said and never what: it adds up,
 // folds equal rows and puts units beside raw values.
 //
 // It refuses to know terminals and environments: whether to colour, and
