@@ -32,6 +32,7 @@ func arrows() map[string][]string {
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
 		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
 		"kplan/internal/notify":         {"kplan/plan"},
+		"kplan/docs/schema":             {},
 		"kplan/cmd/kplan":               {"*"},
 	}
 }
