@@ -32,6 +32,7 @@ type app struct {
 	vars     []string
 	varFiles []string
 	json     bool
+	reports  []string // --report, KIND=FILE
 	color    string
 	noInput  bool
 	logLevel string
@@ -78,7 +79,7 @@ func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sourc
 		return nil, nil, nil, err
 	}
 	if loaded.Plan == nil {
-		err := error(&codedError{code: exitError})
+		err := error(&invalidError{diags: loaded.Diags, sources: loaded.Sources})
 		if a.json {
 			doc := errorDoc{FormatVersion: formatVersion, Errors: []string{"the plan has errors"}, Diagnostics: diff.Diagnostics(loaded.Diags), ExitCode: exitError}
 			err = errors.Join(printJSON(cmd.OutOrStdout(), doc), err)

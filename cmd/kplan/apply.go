@@ -18,6 +18,7 @@ type applyFlags struct {
 	maxAge   string
 	saved    *savedPlan // nil: apply what is seen now
 	sabotage string
+	found    *report.Findings // for the reports
 }
 
 func newApply(a *app) *cobra.Command {
@@ -32,7 +33,10 @@ func newApply(a *app) *cobra.Command {
 					return err
 				}
 			}
-			return a.apply(cmd.Context(), cmd, f)
+			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error {
+				f.found = found
+				return a.apply(cmd.Context(), cmd, f)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
@@ -92,6 +96,7 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	if err != nil {
 		return err
 	}
+	foundDiff(f.found, r, sources, false)
 	if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
 		return err
 	}
@@ -118,7 +123,7 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		if err := s.close(); err != nil {
 			return err
 		}
-		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil)
+		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil, f.found)
 	}
 	if !f.yes && f.saved == nil {
 		if err := confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/report"
 	"kplan/plan/diff"
 )
 
@@ -98,14 +99,18 @@ func (d *applyDoc) unrecorded(err, failure error) {
 }
 
 // finish prints the final document or text and returns the exit code.
-func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result) error {
+func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result, found *report.Findings) error {
+	doc.FormatVersion = formatVersion
+	doc.Errors, doc.Restored, doc.Stranded, doc.Stopped = some(doc.Errors), some(doc.Restored), some(doc.Stranded), some(doc.Stopped)
+	doc.Held = some(doc.Held)
+	if doc.Parked == nil {
+		doc.Parked = []parkDoc{}
+	}
+	if doc.Diff.Changes == nil {
+		doc.Diff.Changes = []diff.Change{}
+	}
+	a.foundOutcome(found, doc, result != nil)
 	if a.json {
-		doc.FormatVersion = formatVersion
-		doc.Errors, doc.Restored, doc.Stranded, doc.Stopped = some(doc.Errors), some(doc.Restored), some(doc.Stranded), some(doc.Stopped)
-		doc.Held = some(doc.Held)
-		if doc.Parked == nil {
-			doc.Parked = []parkDoc{}
-		}
 		if err := printJSON(cmd.OutOrStdout(), doc); err != nil {
 			return err
 		}

@@ -16,7 +16,9 @@ func newDiff(a *app) *cobra.Command {
 		Short: "Show what apply would change and run; reads both clusters and writes to neither",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.onScene(cmd, func(s scene) error { return a.diff(cmd, s, full, detailed, out) })
+			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error {
+				return a.onScene(cmd, func(s scene) error { return a.diff(cmd, s, found, full, detailed, out) })
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&full, "full", false, "list every object instead of counting equal ones")
@@ -25,11 +27,12 @@ func newDiff(a *app) *cobra.Command {
 	return cmd
 }
 
-func (a *app) diff(cmd *cobra.Command, s scene, full, detailed bool, out string) error {
+func (a *app) diff(cmd *cobra.Command, s scene, found *report.Findings, full, detailed bool, out string) error {
 	r, err := look(cmd.Context(), s.plan, s.clusters, s.state)
 	if err != nil {
 		return err
 	}
+	foundDiff(found, r, s.sources, full)
 	if err := a.say(cmd.ErrOrStderr(), s.sources, r.diags); err != nil {
 		return err
 	}

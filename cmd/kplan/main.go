@@ -98,8 +98,8 @@ func newRoot(a *app) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.checkFlags()
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.Join(a.checkFlags(), a.checkReports(cmd))
 		},
 	}
 	f := root.PersistentFlags()
@@ -107,6 +107,7 @@ func newRoot(a *app) *cobra.Command {
 	f.StringArrayVar(&a.vars, "var", nil, "set a variable: NAME=VALUE (repeatable)")
 	f.StringArrayVar(&a.varFiles, "var-file", nil, "read variables from a file (repeatable)")
 	f.BoolVar(&a.json, "json", false, "print one JSON document on standard output")
+	f.StringArrayVar(&a.reports, "report", nil, "leave what was found out in a file as well: KIND=FILE (repeatable; text, json, markdown, junit, sarif or prometheus)")
 	f.StringVar(&a.color, "color", "auto", "auto, always or never")
 	f.BoolVar(&a.noInput, "no-input", noInput(), "never ask, also on a terminal")
 	f.StringVar(&a.logLevel, "log-level", os.Getenv("KPLAN_LOG_LEVEL"), "debug, info, warn or error (default: warn)")
@@ -117,7 +118,7 @@ func newRoot(a *app) *cobra.Command {
 		newSteering(a, state.VerbResume, "Go on after a pause"),
 		newSteering(a, state.VerbAbort, "End the apply that runs, as an interrupt there would"),
 		newState(a), newLock(a), newUnlock(a),
-		newDemo(a), newVersion(a), newWorkload(),
+		newSchema(), newDemo(a), newVersion(a), newWorkload(),
 	)
 	return root
 }

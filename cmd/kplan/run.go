@@ -59,7 +59,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 		doc.unrecorded(err, result.Err)
 	}
 	told.ended(doc)
-	return a.finish(cmd, doc, &result)
+	return a.finish(cmd, doc, &result, f.found)
 }
 
 // logged writes every event to the log as well, at level debug.

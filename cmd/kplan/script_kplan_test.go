@@ -46,6 +46,7 @@ func scriptExec(ts *testscript.TestScript, want int, program string, args ...str
 		got = exit.ExitCode()
 	}
 	scriptHygiene(ts, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	scriptReportsHygiene(ts, args)
 	if got != want {
 		ts.Fatalf("kplan %s ended with %d, want %d", strings.Join(args, " "), got, want)
 	}
@@ -81,6 +82,23 @@ func scriptHygiene(ts *testscript.TestScript, stdout, stderr string) {
 			}
 			return nil
 		}))
+	}
+}
+
+// scriptReportsHygiene holds the reports that a run has left to the same about
+// secrets.
+func scriptReportsHygiene(ts *testscript.TestScript, args []string) {
+	for i, arg := range args {
+		if i == 0 || args[i-1] != "--report" {
+			continue
+		}
+		_, file, _ := strings.Cut(arg, "=")
+		data, err := os.ReadFile(ts.MkAbs(file))
+		for _, secret := range scriptWorldOf(ts).secrets {
+			if err == nil && strings.Contains(string(data), secret) {
+				ts.Fatalf("%s shows the secret %s", file, secret)
+			}
+		}
 	}
 }
 

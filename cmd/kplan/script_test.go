@@ -113,7 +113,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 	all := map[string]func(ts *testscript.TestScript, neg bool, args []string){}
 	for name, do := range map[string]command{
 		"kplan": scriptKplan, "limited": scriptLimited, "full": scriptFull, "start": scriptStart, "signal": scriptSignal, "type": scriptType, "ends": scriptEnds,
-		"await": scriptAwait, "normal": scriptNormal, "plan": scriptPlan, "secret": scriptSecret, "gone": scriptGone,
+		"await": scriptAwait, "normal": scriptNormal, "conforms": scriptConforms, "plan": scriptPlan, "secret": scriptSecret, "gone": scriptGone,
 		"cluster": scriptNewCluster, "deadport": scriptDeadPort, "killbroker": scriptKillBroker,
 		"topic": scriptTopic, "grow": scriptGrow, "alter": scriptAlter, "topics": scriptTopics,
 		"produce": scriptProduce, "commit": scriptCommit, "uncommit": scriptUncommit,

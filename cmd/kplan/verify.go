@@ -14,6 +14,7 @@ import (
 	"kplan/checks"
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/report"
 	"kplan/plan/diff"
 )
 
@@ -40,29 +41,32 @@ func newVerify(a *app) *cobra.Command {
 			if level != "" && level != "config" && level != "offsets" {
 				return fmt.Errorf("--level %q: want config or offsets", level)
 			}
-			return a.onScene(cmd, func(s scene) error {
-				if level == "" {
-					level = s.plan.Migration.Verify.Level
-				}
-				if wants := s.plan.Migration.Verify.Level; record && level == "config" && wants != level {
-					return fmt.Errorf("--record with --level config: a gate relies on the plan's level, %s. Leave --level out", wants)
-				}
-				doc, err := a.verify(cmd, s, level)
-				if err != nil {
+			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error {
+				return a.onScene(cmd, func(s scene) error {
+					if level == "" {
+						level = s.plan.Migration.Verify.Level
+					}
+					if wants := s.plan.Migration.Verify.Level; record && level == "config" && wants != level {
+						return fmt.Errorf("--record with --level config: a gate relies on the plan's level, %s. Leave --level out", wants)
+					}
+					doc, err := a.verify(cmd, s, level)
+					if err != nil {
+						return err
+					}
+					foundVerdicts(found, doc)
+					if a.json {
+						err = printJSON(cmd.OutOrStdout(), doc)
+					} else {
+						err = writeVerify(cmd.OutOrStdout(), doc)
+					}
+					if err == nil && record {
+						err = a.recordVerified(cmd, s, doc)
+					}
+					if err == nil && doc.ExitCode != exitDone {
+						err = &codedError{code: doc.ExitCode}
+					}
 					return err
-				}
-				if a.json {
-					err = printJSON(cmd.OutOrStdout(), doc)
-				} else {
-					err = writeVerify(cmd.OutOrStdout(), doc)
-				}
-				if err == nil && record {
-					err = a.recordVerified(cmd, s, doc)
-				}
-				if err == nil && doc.ExitCode != exitDone {
-					err = &codedError{code: doc.ExitCode}
-				}
-				return err
+				})
 			})
 		},
 	}
