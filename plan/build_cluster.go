@@ -84,10 +84,27 @@ func (l *loader) buildCluster(b *block) *Cluster {
 	if d, ok := l.value(b, "cluster_id"); ok {
 		c.ClusterID = d.text
 	}
+	if inner := b.only("capacity"); inner != nil {
+		c.Capacity = l.buildCapacity(inner)
+	}
 	for _, inner := range b.all("listener") {
 		l.plainName(inner.labels[0], "listener")
 		further := l.buildListener(inner, inner.labels[0].text)
 		c.Listeners = append(c.Listeners, &further)
+	}
+	return c
+}
+
+func (l *loader) buildCapacity(b *block) *Capacity {
+	c := &Capacity{Range: b.rng}
+	if d, ok := l.value(b, "racks"); ok {
+		c.Racks = int(d.number)
+	}
+	if d, ok := l.value(b, "disk_bytes"); ok {
+		c.DiskBytes = d.number
+	}
+	if d, ok := l.value(b, "headroom"); ok {
+		c.Headroom = d.fraction
 	}
 	return c
 }

@@ -199,5 +199,10 @@ func (l *loader) buildWaiver(b *block) Waiver {
 
 // CheckNames returns the checks that a plan can waive, sorted.
 func CheckNames() []string {
-	return []string{"capacity.brokers", "connect", "order.kept", "readers.known", "retention.backlog", "topics.parity"}
+	return []string{
+		"brokers.autocreate", "brokers.parity", "brokers.versions",
+		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
+		"connect", "connect.expiry", "connect.sasl", "connect.tls",
+		"order.kept", "readers.known", "retention.backlog", "topics.parity",
+	}
 }

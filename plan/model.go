@@ -34,6 +34,15 @@ type Cluster struct {
 	Listener
 	ClusterID string      // empty: any
 	Listeners []*Listener // further listeners, by name
+	Capacity  *Capacity   // nil: nothing is stated
+	Range     hcl.Range
+}
+
+// Capacity is what a cluster must have as a target.
+type Capacity struct {
+	Racks     int     // availability zones that brokers and replicas must span; 0: not asked
+	DiskBytes int64   // of all brokers together; 0: the brokers tell
+	Headroom  float64 // at least 1; 0: the default of the check
 	Range     hcl.Range
 }
 

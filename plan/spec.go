@@ -7,6 +7,7 @@ type Kind string
 const (
 	KindString   Kind = "string"
 	KindInt      Kind = "whole number"
+	KindNumber   Kind = "number" // may have a fraction; at least AttrSpec.Min
 	KindBool     Kind = "bool"
 	KindDuration Kind = "duration"           // text with a unit: "2h"
 	KindEnum     Kind = "one of"             // AttrSpec.Values
@@ -37,7 +38,7 @@ type AttrSpec struct {
 	Required  bool
 	Default   string      // for people; empty: none
 	Values    []ValueSpec // KindEnum, KindWords
-	Min       string      // least value of a KindInt (empty: 1) or a KindDuration (empty: 0)
+	Min       string      // least value of a KindInt or KindNumber (empty: 1) or a KindDuration (empty: 0)
 	NoMax     bool        // a KindInt without an upper limit; else it is at most 32767
 	Sensitive bool        // takes sensitive values only, and its source is never shown
 	Clear     bool        // Sensitive, but may stand in clear text: it is hidden all the same

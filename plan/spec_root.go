@@ -62,11 +62,11 @@ func specCluster() BlockSpec {
 				Blocks: []BlockSpec{specTLS(), specSASL()},
 			},
 			{
-				Type: "capacity", Doc: "What the brokers cannot tell about themselves.",
-				NotBuilt: "Leave it out and compare the clusters' disks and racks by hand.",
+				Type: "capacity", Doc: "What the cluster must have as a target, and what its brokers cannot tell about themselves.",
 				Attrs: []AttrSpec{
-					{Name: "racks", Kind: KindInt, Doc: "Availability zones that brokers and replicas must span."},
-					{Name: "disk_bytes", Kind: KindInt, Doc: "Disk of all brokers together."},
+					{Name: "racks", Kind: KindInt, Doc: "Availability zones (broker.rack) that the brokers, and the replicas of every selected topic, must span."},
+					{Name: "disk_bytes", Kind: KindInt, NoMax: true, Doc: "Disk of all brokers together; where brokers tell theirs as well (3.3 and newer), the smaller counts."},
+					{Name: "headroom", Kind: KindNumber, Default: "1.2", Doc: "By how much the disk must exceed what the topics need, as a factor."},
 				},
 			},
 		},

@@ -21,6 +21,7 @@ type decoded struct {
 	secret   Secret
 	marked   bool // secret came through env() or file()
 	number   int64
+	fraction float64 // of a KindNumber
 	yes      bool
 	duration time.Duration
 	list     []NamedRef
@@ -71,6 +72,8 @@ func (l *loader) decode(spec *AttrSpec, expr hclsyntax.Expression, v cty.Value, 
 	switch spec.Kind {
 	case KindInt:
 		return l.decodeInt(spec, v, d)
+	case KindNumber:
+		return l.decodeNumber(spec, v, d)
 	case KindBool:
 		c, err := convert.Convert(v, cty.Bool)
 		if err != nil {
@@ -164,6 +167,25 @@ func (l *loader) decodeInt(spec *AttrSpec, v cty.Value, d *decoded) bool {
 		return false
 	}
 	d.number = n
+	return true
+}
+
+// decodeNumber reads a factor: from the least value to ten.
+func (l *loader) decodeNumber(spec *AttrSpec, v cty.Value, d *decoded) bool {
+	c, err := convert.Convert(v, cty.Number)
+	if err != nil {
+		return l.wrongType(spec, d.rng, "a number")
+	}
+	least, most := 1.0, 10.0
+	if m, err := strconv.ParseFloat(spec.Min, 64); err == nil {
+		least = m
+	}
+	n, _ := c.AsBigFloat().Float64() // rounding is of no interest here
+	if n < least || n > most {
+		l.errorf("KP1211", d.rng, "%s is %v, and must be from %v to %v.", spec.Name, n, least, most)
+		return false
+	}
+	d.fraction = n
 	return true
 }
 

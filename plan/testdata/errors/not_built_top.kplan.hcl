@@ -1,7 +1,6 @@
 # WITH migration
 cluster "old" {
   bootstrap = ["a:9092"]
-  capacity { racks = 3 } # ERROR KP1204: knows capacity
   sasl {
     mechanism = "OAUTHBEARER" # ERROR KP1204: Use a listener with SCRAM
     username  = "u"

@@ -56,4 +56,9 @@ cluster "new" {
       password  = local.password
     }
   }
+  capacity {
+    racks      = 3
+    disk_bytes = bytes("4TiB")
+    headroom   = 1.5
+  }
 }
