@@ -17,6 +17,7 @@ type Snapshot struct {
 	ClusterID  string
 	At         time.Time
 	Brokers    []Broker
+	Replicas   map[int32]int // by broker: how many replicas it holds of all the cluster's topics
 	Controller int32
 	Topics     map[string]Topic
 	Groups     map[string]Group

@@ -71,6 +71,7 @@ func Start(o Options) (*Cluster, error) {
 	if c.fake, err = kfake.NewCluster(opts...); err != nil {
 		return nil, fmt.Errorf("starting an embedded cluster: %w", err)
 	}
+	tellDisk(c.fake, len(o.Topics) > 0)
 	return c, nil
 }
 

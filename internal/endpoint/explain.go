@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -8,6 +9,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"kplan/internal/cluster"
 )
 
 // UnreachableError says that an address of a cluster does not serve as the plan
@@ -17,7 +20,8 @@ type UnreachableError struct {
 	Address  string // host:port; several, comma-joined, when every bootstrap address failed
 	Why      string
 	Do       string
-	Err      error // what the client said
+	Stage    cluster.Stage // how far it came
+	Err      error         // what the client said
 }
 
 func (e *UnreachableError) Error() string {
@@ -32,19 +36,19 @@ func (e Endpoint) Explain(ctx context.Context, address string, err error) *Unrea
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	out := &UnreachableError{Endpoint: e.Name(), Address: address, Err: err}
-	out.Why, out.Do = e.explain(ctx, address, err)
+	out.Stage, out.Why, out.Do = e.explain(ctx, address, err)
 	return out
 }
 
-func (e Endpoint) explain(ctx context.Context, address string, err error) (why, do string) {
+func (e Endpoint) explain(ctx context.Context, address string, err error) (stage cluster.Stage, why, do string) {
 	conn, dialErr := (&net.Dialer{}).DialContext(ctx, "tcp", address)
 	if dialErr != nil {
 		var dns *net.DNSError
 		if errors.As(dialErr, &dns) {
-			return fmt.Sprintf("the name %q cannot be resolved", dns.Name),
+			return cluster.StageReach, fmt.Sprintf("the name %q cannot be resolved", dns.Name),
 				"Check the name, and where a broker advertises it, its advertised.listeners."
 		}
-		return fmt.Sprintf("nothing answers there (%v)", rootCause(dialErr)),
+		return cluster.StageReach, fmt.Sprintf("nothing answers there (%v)", rootCause(dialErr)),
 			"Check that the broker is up, that the address is right, and that no firewall stands between."
 	}
 	defer conn.Close()
@@ -52,13 +56,14 @@ func (e Endpoint) explain(ctx context.Context, address string, err error) (why, 
 		return e.explainTLS(ctx, conn, address, err)
 	}
 	if speaksTLS(ctx, conn, address) {
-		return "the port speaks TLS and the plan says plaintext",
+		return cluster.StageTLS, "the port speaks TLS and the plan says plaintext",
 			"Add a tls block to the cluster, or give the address of the plaintext listener."
 	}
 	if probe(ctx, address) == nil {
-		return e.explainLogin(err)
+		why, do = e.explainLogin(err)
+		return cluster.StageLogin, why, do
 	}
-	return fmt.Sprintf("the port is open but does not answer as a Kafka broker (%v)", rootCause(err)),
+	return cluster.StageReach, fmt.Sprintf("the port is open but does not answer as a Kafka broker (%v)", rootCause(err)),
 		"Check that it is a Kafka listener without TLS."
 }
 
@@ -72,7 +77,7 @@ func (e Endpoint) explainLogin(err error) (why, do string) {
 		"Check that the listener asks for a login, and the mechanism in the sasl block."
 }
 
-func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string, err error) (why, do string) {
+func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string, err error) (stage cluster.Stage, why, do string) {
 	cfg := e.TLS.Clone()
 	if cfg.ServerName == "" {
 		cfg.ServerName, _, _ = net.SplitHostPort(address)
@@ -82,9 +87,17 @@ func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string,
 	if handshake == nil {
 		// A refused client certificate shows only when something is read (TLS 1.3).
 		if handshake = ask(ctx, secure); handshake == nil {
-			return e.explainLogin(err)
+			why, do = e.explainLogin(err)
+			return cluster.StageLogin, why, do
 		}
 	}
+	why, do = explainHandshake(ctx, handshake, address, len(cfg.Certificates) > 0)
+	return cluster.StageTLS, why, do
+}
+
+// explainHandshake finds the reason of a handshake that failed; certified says
+// whether the client has a certificate.
+func explainHandshake(ctx context.Context, handshake error, address string, certified bool) (why, do string) {
 	var record tls.RecordHeaderError
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
@@ -93,15 +106,20 @@ func (e Endpoint) explainTLS(ctx context.Context, conn net.Conn, address string,
 	case errors.As(handshake, &record), !refused(handshake) && probe(ctx, address) == nil:
 		return "the port does not speak TLS and the plan has a tls block",
 			"Remove the tls block, or give the address of the TLS listener."
+	case errors.As(handshake, &unknown) && selfSigned(unknown.Cert):
+		return "its certificate is self-signed, and the plan does not trust it",
+			"Give the brokers a certificate that your authority signed, or set ca_file to this certificate if it is what it should be."
 	case errors.As(handshake, &unknown):
 		return "its certificate is signed by an authority that the plan does not trust",
 			"Set ca_file to the certificate of the authority that signed it."
 	case errors.As(handshake, &host):
 		return fmt.Sprintf("its certificate is for another host (%v)", host),
 			"Use the name in the certificate, or set tls { server_name }."
+	case errors.As(handshake, &invalid) && invalid.Reason == x509.Expired:
+		return fmt.Sprintf("its certificate has expired, or is not valid yet (%v)", invalid), "Renew the broker's certificate, and look at the clocks."
 	case errors.As(handshake, &invalid):
 		return fmt.Sprintf("its certificate is not valid (%v)", invalid), "Renew the broker's certificate."
-	case refused(handshake) && len(cfg.Certificates) == 0:
+	case refused(handshake) && !certified:
 		return "the broker wants a client certificate and the plan has none",
 			"Set cert_file and key_file in the tls block."
 	case refused(handshake):
@@ -127,6 +145,11 @@ func speaksTLS(ctx context.Context, conn net.Conn, address string) bool {
 	}
 	err := tls.Client(conn, cfg).HandshakeContext(ctx)
 	return err == nil || seen
+}
+
+// selfSigned reports whether the certificate is its own issuer.
+func selfSigned(c *x509.Certificate) bool {
+	return c != nil && bytes.Equal(c.RawSubject, c.RawIssuer) && c.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil
 }
 
 func rootCause(err error) error {

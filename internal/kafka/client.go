@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sort"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -97,8 +95,9 @@ func explainOpen(ctx context.Context, ep endpoint.Endpoint, err error) error {
 	if refusal := credentialsRefused(err); refusal != "" {
 		return &endpoint.UnreachableError{
 			Endpoint: ep.Name(), Address: strings.Join(ep.Bootstrap, ","), Err: err,
-			Why: refusal,
-			Do:  "Check username, password and mechanism in its sasl block.",
+			Stage: cluster.StageLogin,
+			Why:   refusal,
+			Do:    "Check username, password and mechanism in its sasl block.",
 		}
 	}
 	return ep.Explain(ctx, ep.Bootstrap[0], err)
@@ -120,48 +119,4 @@ func credentialsRefused(err error) string {
 		return "the broker refuses the credentials"
 	}
 	return ""
-}
-
-// Reached is the answer of one advertised broker address.
-type Reached struct {
-	Broker cluster.Broker
-	Err    error // nil: it answered
-}
-
-// Reach connects to every broker at the address that it advertises to this
-// listener, all at once, and asks each one for its API versions. The error is
-// that of asking for the list.
-func (c *Client) Reach(ctx context.Context) ([]Reached, error) {
-	meta, err := c.metadata([]string{})
-	if err != nil {
-		return nil, fmt.Errorf("asking %s for its brokers: %w", c.ep.Name(), err)
-	}
-	reached := make([]Reached, len(meta.Brokers))
-	var wg sync.WaitGroup
-	for i, b := range meta.Brokers {
-		reached[i].Broker = brokerOf(b)
-		wg.Go(func() { reached[i].Err = c.reach(ctx, b.Addr()) })
-	}
-	wg.Wait()
-	sort.Slice(reached, func(i, j int) bool { return reached[i].Broker.ID < reached[j].Broker.ID })
-	return reached, nil
-}
-
-func (c *Client) reach(ctx context.Context, address string) error {
-	b := sarama.NewBroker(address)
-	err := b.Open(c.conf)
-	if err == nil {
-		_, err = b.Connected()
-	}
-	if err == nil {
-		_, err = b.ApiVersions(&sarama.ApiVersionsRequest{})
-	}
-	if err != nil {
-		_ = b.Close() // a connection that failed to open has nothing to close
-		if refusal := credentialsRefused(err); refusal != "" {
-			return &endpoint.UnreachableError{Endpoint: c.ep.Name(), Address: address, Err: err, Why: refusal, Do: "Check that every broker has the same users."}
-		}
-		return c.ep.Explain(ctx, address, err)
-	}
-	return b.Close()
 }

@@ -168,29 +168,6 @@ func TestContextEndsTheAsking(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// A broker that advertises an address where nobody listens is named; the others
-// are said to answer.
-func TestReach(t *testing.T) {
-	r := onEmbedded(t, embedded.Options{Brokers: 3})
-	if err := r.fake.Kill(1); err != nil {
-		t.Fatal(err)
-	}
-	reached, err := r.client.Reach(t.Context())
-	if err != nil || len(reached) != 3 {
-		t.Fatalf("%+v, %v", reached, err)
-	}
-	for i, b := range reached {
-		var unreachable *endpoint.UnreachableError
-		dead := errors.As(b.Err, &unreachable)
-		if dead != (i == 1) || int(b.Broker.ID) != i {
-			t.Errorf("broker %d: %v", b.Broker.ID, b.Err)
-		}
-		if dead && unreachable.Address != b.Broker.Address {
-			t.Errorf("it names %s, the broker advertises %s", unreachable.Address, b.Broker.Address)
-		}
-	}
-}
-
 // Each way in which a cluster cannot be opened gives its reason and a way out.
 func TestOpenErrors(t *testing.T) {
 	plainCluster, tlsCluster := start(t, embedded.Options{}), start(t, embedded.Options{TLS: true})

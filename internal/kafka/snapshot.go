@@ -23,7 +23,7 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 	if err != nil {
 		return snap, err
 	}
-	snap.Topics, snap.Controller, snap.Brokers = seen.topics, seen.controller, seen.brokers
+	snap.Topics, snap.Controller, snap.Brokers, snap.Replicas = seen.topics, seen.controller, seen.brokers, seen.replicas
 	if snap.Defaults, err = c.defaults(ctx, seen); err != nil {
 		return snap, err
 	}

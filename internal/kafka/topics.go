@@ -46,6 +46,7 @@ type view struct {
 	leaders    map[cluster.TopicPartition]leader // of those topics, as far as there are any
 	others     []string                          // some topics that were not wanted
 	brokers    []cluster.Broker
+	replicas   map[int32]int // by broker, of every topic that was listed
 	controller int32
 	told       int32 // the broker that was asked for the metadata
 }
@@ -63,11 +64,16 @@ func (c *Client) view(ctx context.Context, names []string, want func(name string
 	if err != nil {
 		return view{}, fmt.Errorf("listing the topics of %s: %w", c.ep.Name(), err)
 	}
-	seen := view{topics: map[string]cluster.Topic{}, leaders: map[cluster.TopicPartition]leader{}, controller: meta.ControllerID, told: told}
+	seen := view{topics: map[string]cluster.Topic{}, leaders: map[cluster.TopicPartition]leader{}, replicas: map[int32]int{}, controller: meta.ControllerID, told: told}
 	for _, b := range meta.Brokers {
 		seen.brokers = append(seen.brokers, brokerOf(b))
 	}
 	for _, t := range meta.Topics {
+		for _, p := range t.Partitions {
+			for _, broker := range p.Replicas {
+				seen.replicas[broker]++
+			}
+		}
 		switch {
 		case !want(t.Name):
 			if len(seen.others) < defaultSamples {

@@ -93,6 +93,20 @@ func selected(m *plan.Migration, source cluster.Snapshot) []string {
 	return names
 }
 
+// Wants returns what every selected topic of the source has to be on the
+// target, by name.
+func Wants(m *plan.Migration, source, target cluster.Snapshot) []Wanted {
+	known := knownConfigs(target)
+	var all []Wanted
+	for _, name := range selected(m, source) {
+		from := source.Topics[name]
+		from.Name = name
+		w, _ := wanted(m, from, known)
+		all = append(all, w)
+	}
+	return all
+}
+
 func wanted(m *plan.Migration, from cluster.Topic, known map[string]bool) (Wanted, []string) {
 	w := Wanted{
 		Name:              from.Name,

@@ -35,10 +35,14 @@ type Request struct {
 	CommonName string
 	Hosts      []string      // DNS names and IP addresses; empty for a client's certificate
 	Client     bool          // usable for client authentication as well
-	Valid      time.Duration // from now; zero means a day, negative makes an expired certificate
+	Valid      time.Duration // from now; zero means ninety days, negative makes an expired certificate
 }
 
-// NewAuthority makes an authority that is valid for a day.
+// lifetime is how long what is made here is valid: longer than what a check of
+// kplan would call near its end.
+const lifetime = 90 * 24 * time.Hour
+
+// NewAuthority makes an authority that is valid for ninety days.
 func NewAuthority(commonName string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,7 +56,7 @@ func NewAuthority(commonName string) (*Authority, error) {
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: commonName},
 		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(24 * time.Hour),
+		NotAfter:              time.Now().Add(lifetime),
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 		MaxPathLenZero:        true,
@@ -88,7 +92,12 @@ func (a *Authority) Pool() *x509.CertPool {
 }
 
 // Issue signs a leaf certificate with a fresh key.
-func (a *Authority) Issue(r Request) (Pair, error) {
+func (a *Authority) Issue(r Request) (Pair, error) { return issue(r, a) }
+
+// SelfSigned makes a leaf certificate that nobody but itself has signed.
+func SelfSigned(r Request) (Pair, error) { return issue(r, nil) }
+
+func issue(r Request, by *Authority) (Pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Pair{}, fmt.Errorf("generating the key of %q: %w", r.CommonName, err)
@@ -99,7 +108,7 @@ func (a *Authority) Issue(r Request) (Pair, error) {
 	}
 	valid := r.Valid
 	if valid == 0 {
-		valid = 24 * time.Hour
+		valid = lifetime
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial,
@@ -116,7 +125,11 @@ func (a *Authority) Issue(r Request) (Pair, error) {
 			template.DNSNames = append(template.DNSNames, h)
 		}
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	parent, signer := template, key
+	if by != nil {
+		parent, signer = by.cert, by.key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		return Pair{}, fmt.Errorf("signing the certificate of %q: %w", r.CommonName, err)
 	}
