@@ -28,7 +28,7 @@ lint: ## go vet, staticcheck, errcheck, go mod tidy
 	$(GO) mod tidy -diff
 
 golden: ## rewrite the golden files
-	$(GO) test ./plan/... ./internal/report/... ./cmd/kplan/... -update
+	$(GO) test ./plan/... ./checks ./internal/report/... ./cmd/kplan/... -update
 
 fuzz: ## fuzz the plan loader for a minute
 	$(GO) test ./plan -run '^$$' -fuzz FuzzLoad -fuzztime 60s

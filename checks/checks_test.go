@@ -1,42 +1,13 @@
 package checks_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"kplan/checks"
-	"kplan/internal/cluster"
 	"kplan/plan/diff"
 )
-
-func TestCapacity(t *testing.T) {
-	of := func(n int) cluster.Snapshot { return cluster.Snapshot{Brokers: make([]cluster.Broker, n)} }
-	for _, c := range []struct {
-		source, target int
-		want           diff.Verdict
-	}{{3, 3, diff.Pass}, {3, 4, diff.Pass}, {3, 2, diff.Fail}, {1, 0, diff.Fail}} {
-		got := checks.Capacity(of(c.source), of(c.target))
-		if got.Verdict != c.want || got.Name != checks.NameCapacity {
-			t.Errorf("%d → %d: %+v", c.source, c.target, got)
-		}
-		if fails := got.Verdict == diff.Fail; fails != strings.Contains(got.Advice, "waive") {
-			t.Errorf("%d → %d advises %q", c.source, c.target, got.Advice)
-		}
-	}
-}
-
-func TestConnect(t *testing.T) {
-	b := cluster.Broker{ID: 7, Address: "b7.invalid:9092"}
-	if got := checks.Connect("old", b, "", ""); got.Verdict != diff.Pass || got.Object.Name != "old/7" || !strings.Contains(got.Saw, b.Address) {
-		t.Errorf("it answers: %+v", got)
-	}
-	got := checks.Connect("old", b, "the name cannot be resolved", "Check the name.")
-	if got.Verdict != diff.Fail || !strings.Contains(got.Saw, "b7.invalid:9092, and the name cannot be resolved") || !strings.HasPrefix(got.Advice, "Check the name. ") {
-		t.Errorf("it does not: %+v", got)
-	}
-}
 
 func topic(name string) diff.Object { return diff.Object{Kind: "topic", Name: name} }
 

@@ -4,13 +4,24 @@ import "kplan/plan/diff"
 
 // The names of the checks of this package, as `waive` takes them.
 const (
-	NameConnect  = "connect"
-	NameCapacity = "capacity.brokers"
-	NameParity   = diff.CheckParity
-	NameReaders  = "readers.known"
-	NameOffsets  = "offsets.placed"
-	NameDrained  = "source.drained"
-	NameStray    = "writers.moved"
+	NameConnect    = "connect"
+	NameTLS        = "connect.tls"
+	NameExpiry     = "connect.expiry"
+	NameSASL       = "connect.sasl"
+	NameCapacity   = "capacity.brokers"
+	NameDisk       = "capacity.disk"
+	NameMessages   = "capacity.messages"
+	NameLogs       = "capacity.partitions"
+	NameRacks      = "capacity.racks"
+	NameReplicas   = "capacity.replicas"
+	NameVersions   = "brokers.versions"
+	NameLimits     = "brokers.parity"
+	NameAutoCreate = "brokers.autocreate"
+	NameParity     = diff.CheckParity
+	NameReaders    = "readers.known"
+	NameOffsets    = "offsets.placed"
+	NameDrained    = "source.drained"
+	NameStray      = "writers.moved"
 )
 
 // Result is the answer of one check.
