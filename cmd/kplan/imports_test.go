@@ -20,7 +20,7 @@ func arrows() map[string][]string {
 		"kplan/plan":                    {},
 		"kplan/plan/graph":              {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/plan/diff":               {"kplan/plan", "kplan/plan/graph", "kplan/internal/cluster"},
-		"kplan/internal/endpoint":       {"kplan/plan"},
+		"kplan/internal/endpoint":       {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint"},
 		"kplan/internal/workload":       {"kplan/internal/cluster"},
 		"kplan/internal/kafkatest":      {"kplan/internal/cluster", "kplan/internal/embedded/certs"},

@@ -13,7 +13,6 @@ import (
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
-	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/plan"
 	"kplan/plan/diff"
@@ -57,8 +56,9 @@ func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*revi
 func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
 	r := &review{}
 	m := p.Migration
-	var reached []checks.Result
-	var brokers error
+	var nodes [2][]cluster.Node
+	var listening []cluster.Listening
+	var asking error
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		r.source, err = c.source.Snapshot(gctx, m.Topics.Selects)
@@ -68,12 +68,20 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		r.target, err = c.target.Snapshot(gctx, m.Topics.Selects)
 		return err
 	})
+	for i, client := range []*kafka.Client{c.source, c.target} {
+		g.Go(func() (err error) {
+			nodes[i], err = client.Nodes(gctx, m.Topics.Selects)
+			return err
+		})
+	}
 	g.Go(func() error {
 		// Not in the group's context: where a broker fails the snapshot, this says why.
-		reached, brokers = connectivity(ctx, c, p)
+		listening, asking = listenings(ctx, p)
 		return nil
 	})
-	if err := errors.Join(g.Wait(), brokers); err != nil {
+	err := errors.Join(g.Wait(), asking)
+	reached := reachable(p, listening, time.Now())
+	if err != nil {
 		if failed := checks.Failing(reached); len(failed) > 0 {
 			return nil, &brokenError{checks: failed, err: err}
 		}
@@ -97,7 +105,13 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	r.diags = append(r.diags, lintDiags...)
 	asked := append(diff.Parity(m, topics), left.Retention(m, r.target, st.Owned)...)
 	asked = append(asked, lint...)
-	asked = append(asked, checks.Failing(append(reached, checks.Capacity(r.source, r.target)))...)
+	ground := checks.Ground{
+		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1], Wants: diff.Wants(m, r.source, r.target),
+	}
+	asked = append(asked, checks.Failing(append(append(reached, checks.Capacity(ground)...), checks.Brokers(ground)...))...)
+	if note := checks.OldClients(ground); note != nil {
+		changes = append(changes, *note)
+	}
 	asked = diff.Waive(m, asked)
 	r.doc = diff.Doc{
 		FormatVersion: diff.FormatVersion, Migration: m.Name, Scheme: string(m.Scheme.Kind), PlanHash: p.Hash(),
@@ -127,40 +141,6 @@ func failures(failed []checks.Result) error {
 		errs = append(errs, fmt.Errorf("check %s fails for %s %s: %s. %s", c.Name, c.Object.Kind, c.Object.Name, c.Saw, c.Advice))
 	}
 	return errors.Join(errs...)
-}
-
-// connectivity asks every broker of both clusters at the address that it
-// advertises.
-func connectivity(ctx context.Context, c *clusters, p *plan.Plan) ([]checks.Result, error) {
-	var all []checks.Result
-	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
-		name := p.Migration.Source.Name
-		if side == cluster.Target {
-			name = p.Migration.Target.Name
-		}
-		reached, err := c.on(side).Reach(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range reached {
-			why, advice := reason(r.Err)
-			all = append(all, checks.Connect(name, r.Broker, why, advice))
-		}
-	}
-	return all, nil
-}
-
-// reason takes an error of reaching a broker apart.
-func reason(err error) (why, advice string) {
-	var unreachable *endpoint.UnreachableError
-	switch {
-	case err == nil:
-		return "", ""
-	case errors.As(err, &unreachable):
-		return unreachable.Why, unreachable.Do
-	default:
-		return err.Error(), "Check the broker and its advertised.listeners."
-	}
 }
 
 // ask puts the changes of topics to the target's brokers with validateOnly.

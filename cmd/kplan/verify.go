@@ -117,20 +117,30 @@ func (a *app) verify(cmd *cobra.Command, s scene, level string) (verifyDoc, erro
 		}
 	}
 	doc.Checks = diff.Waive(m, doc.Checks)
-	for _, check := range doc.Checks {
+	doc.Summary, doc.ExitCode = tally(doc.Checks)
+	if doc.ExitCode == exitDone && broken != nil {
+		doc.ExitCode = exitInconclusive
+	}
+	return doc, nil
+}
+
+// tally counts the verdicts, waived ones apart, and says how the command ends.
+func tally(all []diff.Check) (map[string]int, int) {
+	sum := map[string]int{}
+	for _, check := range all {
 		verdict := string(check.Verdict)
 		if check.Waived != "" {
 			verdict = "waived"
 		}
-		doc.Summary[verdict]++
+		sum[verdict]++
 	}
 	switch {
-	case doc.Summary[string(diff.Fail)] > 0:
-		doc.ExitCode = exitDifferences
-	case doc.Summary[string(diff.Error)]+doc.Summary[string(diff.Unknown)] > 0 || broken != nil:
-		doc.ExitCode = exitInconclusive
+	case sum[string(diff.Fail)] > 0:
+		return sum, exitDifferences
+	case sum[string(diff.Error)]+sum[string(diff.Unknown)] > 0:
+		return sum, exitInconclusive
 	}
-	return doc, nil
+	return sum, exitDone
 }
 
 // judge asks what the level asks.
@@ -151,9 +161,21 @@ func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check,
 
 func writeVerify(w io.Writer, doc verifyDoc) error {
 	var b strings.Builder
-	table := tablewriter.NewWriter(&b)
+	if err := writeChecks(&b, doc.Checks); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "%s at level %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.Level,
+		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeChecks writes a table of the checks, and below it what to do about those
+// that do not pass.
+func writeChecks(b *strings.Builder, all []diff.Check) error {
+	table := tablewriter.NewWriter(b)
 	table.Header("verdict", "check", "object", "saw")
-	for _, c := range doc.Checks {
+	for _, c := range all {
 		verdict := strings.ToUpper(string(c.Verdict))
 		if c.Waived != "" {
 			verdict = "waived"
@@ -162,21 +184,18 @@ func writeVerify(w io.Writer, doc verifyDoc) error {
 			return fmt.Errorf("writing the checks: %w", err)
 		}
 	}
-	if len(doc.Checks) > 0 {
+	if len(all) > 0 {
 		if err := table.Render(); err != nil {
 			return fmt.Errorf("writing the checks: %w", err)
 		}
 	}
-	for _, c := range doc.Checks {
+	for _, c := range all {
 		switch {
 		case c.Waived != "":
-			fmt.Fprintf(&b, "waived: %s %s: %s\n", c.Name, c.Object.Name, c.Waived)
+			fmt.Fprintf(b, "waived: %s %s: %s\n", c.Name, c.Object.Name, c.Waived)
 		case c.Verdict != diff.Pass && c.Advice != "":
-			fmt.Fprintf(&b, "%s %s: %s.\n", c.Name, c.Object.Name, strings.TrimSuffix(c.Advice, "."))
+			fmt.Fprintf(b, "%s %s: %s.\n", c.Name, c.Object.Name, strings.TrimSuffix(c.Advice, "."))
 		}
 	}
-	fmt.Fprintf(&b, "%s at level %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.Level,
-		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])
-	_, err := io.WriteString(w, b.String())
-	return err
+	return nil
 }

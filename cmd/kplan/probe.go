@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/diff"
+)
+
+// probeDoc is the JSON document of probe.
+type probeDoc struct {
+	FormatVersion string           `json:"format_version"`
+	Migration     string           `json:"migration"`
+	At            time.Time        `json:"at"`
+	From          string           `json:"from"` // the machine that asked
+	Listeners     []probedListener `json:"listeners"`
+	Checks        []diff.Check     `json:"checks"`
+	Summary       map[string]int   `json:"summary"`
+	ExitCode      int              `json:"exit_code"`
+}
+
+type probedListener struct {
+	Cluster   string          `json:"cluster"`
+	Listener  string          `json:"listener"` // "": the cluster's own
+	ClusterID string          `json:"cluster_id"`
+	TLS       bool            `json:"tls"`
+	Mechanism string          `json:"mechanism,omitempty"`
+	Addresses []probedAddress `json:"addresses"`
+}
+
+type probedAddress struct {
+	Address      string                `json:"address"`
+	Broker       *int32                `json:"broker,omitempty"` // absent: an address of bootstrap only
+	Certificates []cluster.Certificate `json:"certificates,omitempty"`
+	Failed       cluster.Stage         `json:"failed,omitempty"`
+}
+
+func newProbe(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "probe",
+		Short: "Check every listener of both clusters from where it runs; reads no state, writes nothing",
+		Long: "probe asks every listener that the plan declares for its brokers, and speaks to each of them at the\n" +
+			"address that it advertises, with the listener's TLS and credentials. Run it in the network of the\n" +
+			"services' clients: what they would see may differ from what kplan sees elsewhere.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			p, _, _, err := a.load(cmd)
+			if err != nil {
+				return err
+			}
+			seen, err := listenings(cmd.Context(), p)
+			if err != nil {
+				return err
+			}
+			doc := probed(p, seen, time.Now().UTC())
+			if a.json {
+				err = printJSON(cmd.OutOrStdout(), doc)
+			} else {
+				err = writeProbe(cmd.OutOrStdout(), doc)
+			}
+			if err == nil && doc.ExitCode != exitDone {
+				err = &codedError{code: doc.ExitCode}
+			}
+			return err
+		},
+	}
+}
+
+func probed(p *plan.Plan, seen []cluster.Listening, now time.Time) probeDoc {
+	_, host := whoami()
+	doc := probeDoc{
+		FormatVersion: formatVersion, Migration: p.Migration.Name, At: now, From: host,
+		Checks: diff.Waive(p.Migration, reachable(p, seen, now)),
+	}
+	for _, l := range seen {
+		one := probedListener{Cluster: l.Cluster, Listener: l.Listener, ClusterID: l.ClusterID, TLS: l.TLS, Mechanism: l.Mechanism}
+		for _, c := range l.Contacts {
+			address := probedAddress{Address: c.Address, Certificates: c.Certificates, Failed: c.Failed}
+			if c.Broker >= 0 {
+				address.Broker = &c.Broker
+			}
+			one.Addresses = append(one.Addresses, address)
+		}
+		doc.Listeners = append(doc.Listeners, one)
+	}
+	doc.Summary, doc.ExitCode = tally(doc.Checks)
+	return doc
+}
+
+func writeProbe(w io.Writer, doc probeDoc) error {
+	var b strings.Builder
+	if err := writeChecks(&b, doc.Checks); err != nil {
+		return err
+	}
+	fmt.Fprintf(&b, "%s from %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.From,
+		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])
+	_, err := io.WriteString(w, b.String())
+	return err
+}
