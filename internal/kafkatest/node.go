@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // node is one JVM of a cluster: a broker, a controller or ZooKeeper.
@@ -33,7 +34,10 @@ func (c *Cluster) layOut() error {
 	c.nodes, c.extra = nil, nil
 	for id := 1; id <= o.Brokers; id++ {
 		n := &node{id: id, name: fmt.Sprintf("broker-%d", id), class: "kafka.Kafka", heapMB: 512}
-		wanted := o.Listeners
+		wanted := slices.Clone(o.Listeners)
+		for _, l := range o.Named {
+			wanted = append(wanted, l.Name)
+		}
 		if o.Version.kraft() && o.Brokers == 1 {
 			wanted = append([]Listener{controllerPort}, wanted...)
 		}

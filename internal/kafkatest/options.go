@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"kplan/internal/embedded/certs"
 )
 
 // Listener is a listener by the name of its protocol.
@@ -44,11 +46,23 @@ type Options struct {
 	// plaintext listener are super users, since the brokers are.
 	Authorizer bool
 
+	// Named are further listeners, each by a name of its own. Start does not ask
+	// whether they work: they may be broken on purpose.
+	Named []NamedListener
+
 	// ExtraProperties go into every broker's server.properties, over what
 	// this package writes there.
 	ExtraProperties map[string]string
 
 	choose func(n int) ([]int, error) // ports; freePorts but for tests of this package
+}
+
+// NamedListener is a listener beside those of the protocols' own names.
+type NamedListener struct {
+	Name      Listener    // capital letters
+	Protocol  Listener    // one of those above
+	Identity  *certs.Pair // what it presents; nil: the same as the others
+	Advertise string      // the host that it advertises; empty: 127.0.0.1
 }
 
 func (o Options) withDefaults() Options {
@@ -84,6 +98,12 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("listener %q: want PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", l))
 		}
 		sasl = sasl || l.sasl()
+	}
+	for _, l := range o.Named {
+		sasl = sasl || l.Protocol.sasl()
+		if strings.Trim(string(l.Name), "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || l.Name == "" {
+			errs = append(errs, fmt.Errorf("listener %q: its name may hold capital letters only", l.Name))
+		}
 	}
 	if sasl && len(o.Users) == 0 {
 		errs = append(errs, errors.New("a SASL listener without users"))

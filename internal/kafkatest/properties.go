@@ -34,10 +34,20 @@ func (o Options) server(n *node, identity certs.Pair, authority []byte) properti
 		listeners = append(listeners, fmt.Sprintf("%s://127.0.0.1:%d", l, n.ports[l]))
 		protocols = append(protocols, fmt.Sprintf("%s:%s", l, l))
 	}
+	advertised := slices.Clone(listeners)
+	for _, l := range o.Named {
+		host := l.Advertise
+		if host == "" {
+			host = "127.0.0.1"
+		}
+		listeners = append(listeners, fmt.Sprintf("%s://127.0.0.1:%d", l.Name, n.ports[l.Name]))
+		advertised = append(advertised, fmt.Sprintf("%s://%s:%d", l.Name, host, n.ports[l.Name]))
+		protocols = append(protocols, fmt.Sprintf("%s:%s", l.Name, l.Protocol))
+	}
 	replicas := fmt.Sprint(o.Brokers)
 	p := properties{
 		"listeners":                                                   strings.Join(listeners, ","),
-		"advertised.listeners":                                        strings.Join(listeners, ","),
+		"advertised.listeners":                                        strings.Join(advertised, ","),
 		"listener.security.protocol.map":                              strings.Join(protocols, ","),
 		"inter.broker.listener.name":                                  string(Plaintext),
 		"log.dirs":                                                    n.data,
@@ -56,7 +66,7 @@ func (o Options) server(n *node, identity certs.Pair, authority []byte) properti
 		"controlled.shutdown.retry.backoff.ms":                        "500",
 		"transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
 	}
-	if slices.ContainsFunc(o.Listeners, Listener.tls) {
+	if slices.ContainsFunc(o.protocols(), Listener.tls) {
 		maps.Copy(p, properties{
 			"ssl.keystore.type":              "PEM",
 			"ssl.keystore.key":               string(identity.KeyPEM),
@@ -69,10 +79,28 @@ func (o Options) server(n *node, identity certs.Pair, authority []byte) properti
 			p["listener.name.ssl.ssl.client.auth"] = "required"
 		}
 	}
-	if slices.ContainsFunc(o.Listeners, Listener.sasl) {
+	if slices.ContainsFunc(o.protocols(), Listener.sasl) {
 		o.sasl(p)
 	}
+	for _, l := range o.Named {
+		if l.Identity == nil {
+			continue
+		}
+		prefix := "listener.name." + strings.ToLower(string(l.Name)) + "."
+		p[prefix+"ssl.keystore.type"] = "PEM"
+		p[prefix+"ssl.keystore.key"] = string(l.Identity.KeyPEM)
+		p[prefix+"ssl.keystore.certificate.chain"] = string(l.Identity.CertPEM)
+	}
 	return p
+}
+
+// protocols are those of all listeners.
+func (o Options) protocols() []Listener {
+	all := slices.Clone(o.Listeners)
+	for _, l := range o.Named {
+		all = append(all, l.Protocol)
+	}
+	return all
 }
 
 func (o Options) sasl(p properties) {
@@ -82,10 +110,13 @@ func (o Options) sasl(p properties) {
 		plain += fmt.Sprintf(` user_%s="%s"`, u.Name, u.Password)
 	}
 	const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-	for _, l := range o.Listeners {
-		if !l.sasl() {
-			continue
+	logins := slices.DeleteFunc(slices.Clone(o.Listeners), func(l Listener) bool { return !l.sasl() })
+	for _, l := range o.Named {
+		if l.Protocol.sasl() {
+			logins = append(logins, l.Name)
 		}
+	}
+	for _, l := range logins {
 		prefix := "listener.name." + strings.ToLower(string(l)) + "."
 		p[prefix+"plain.sasl.jaas.config"] = plain + ";"
 		p[prefix+"scram-sha-256.sasl.jaas.config"] = scram
