@@ -6,7 +6,6 @@ import (
 
 	"kplan/internal/cluster"
 	"kplan/plan/diff"
-	"kplan/plan/graph"
 )
 
 // Brokers judges the versions of the brokers of both clusters, and whether the
@@ -32,10 +31,9 @@ func OldClients(g Ground) *diff.Change {
 	if !refuses(g.TargetNodes) || refuses(g.SourceNodes) {
 		return nil
 	}
-	return &diff.Change{
-		Phase: graph.Prepare, Action: diff.Note, Broker: diff.Unasked, Object: diff.Object{Kind: "clients", Name: "versions"},
-		Reason: "the target refuses clients older than 2.1, which the source still serves (KIP-896); brokers do not tell who is so old: start one client of each service against the target before the switch",
-	}
+	note := diff.Noted(diff.Object{Kind: "clients", Name: "versions"},
+		"the target refuses clients older than 2.1, which the source still serves (KIP-896); brokers do not tell who is so old: start one client of each service against the target before the switch")
+	return &note
 }
 
 func versions(side string, nodes []cluster.Node) Result {
