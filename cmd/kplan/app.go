@@ -156,14 +156,6 @@ type clusters struct {
 	source, target *kafka.Client
 }
 
-// on returns the client of a side.
-func (c *clusters) on(side cluster.Side) *kafka.Client {
-	if side == cluster.Target {
-		return c.target
-	}
-	return c.source
-}
-
 func (c *clusters) close() error {
 	var errs []error
 	for _, k := range []*kafka.Client{c.source, c.target} {
