@@ -80,6 +80,7 @@ type run struct {
 	emitMu  sync.Mutex
 	desk    *desk
 	parked  atomic.Bool // a step has parked
+	hash    string      // of the plan
 	end     func(error) // ends the run: nothing new is begun
 }
 
@@ -87,7 +88,7 @@ type run struct {
 // cancelled with ErrInterrupted it begins nothing new, brings what is in
 // flight to a safe end and returns.
 func (e *Engine) Run(ctx context.Context) Result {
-	r := &run{Engine: e, state: e.State, started: map[string]time.Time{}}
+	r := &run{Engine: e, state: e.State, started: map[string]time.Time{}, hash: e.Plan.Hash()}
 	r.desk = &desk{r: r, changed: make(chan struct{}, 1)}
 	if r.Poll == 0 {
 		r.Poll = DefaultPoll

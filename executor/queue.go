@@ -26,10 +26,12 @@ type queue struct {
 	ready []int          // places, in order
 	used  int            // of maxParallel
 	under map[string]int // weight of what is under way
+
+	together map[graph.Kind]batchHandler
 }
 
 func (r *run) newQueue() *queue {
-	q := &queue{r: r, begun: map[string]bool{}, left: map[string]int{}, place: map[string]int{}, under: map[string]int{}}
+	q := &queue{r: r, begun: map[string]bool{}, left: map[string]int{}, place: map[string]int{}, under: map[string]int{}, together: batches()}
 	for i, s := range r.Graph.Steps {
 		q.place[s.Address] = i
 		for _, need := range s.Needs {
@@ -47,27 +49,20 @@ func (r *run) newQueue() *queue {
 // next takes out what can begin now: a step, several of a kind that go
 // together, or nil.
 func (q *queue) next() []*graph.Step {
+	if q.used == maxParallel {
+		return nil // said here: large graphs have many that are ready
+	}
 	for at, i := range q.ready {
 		first := q.r.Graph.Steps[i]
-		_, together := batches()[first.Kind]
-		weight := 1
-		if together {
-			weight = batchWeight
-		}
-		if q.used+weight > maxParallel {
-			continue
-		}
-		unit := []*graph.Step{first}
-		rest := slices.Clone(q.ready[:at])
-		for _, i := range q.ready[at+1:] {
-			s := q.r.Graph.Steps[i]
-			if together && s.Kind == first.Kind && len(unit) < batchSize {
-				unit = append(unit, s)
+		unit, weight := []*graph.Step{first}, 1
+		if q.together[first.Kind] != nil {
+			if weight = batchWeight; q.used+weight > maxParallel {
 				continue
 			}
-			rest = append(rest, i)
+			unit = q.alike(at)
+		} else {
+			q.ready = slices.Delete(q.ready, at, at+1)
 		}
-		q.ready = rest
 		for _, s := range unit {
 			q.begun[s.Address] = true
 			q.under[s.Address] = 0
@@ -77,6 +72,23 @@ func (q *queue) next() []*graph.Step {
 		return unit
 	}
 	return nil
+}
+
+// alike takes out the step at a place of ready, and those of its kind behind it
+// that go with it.
+func (q *queue) alike(at int) []*graph.Step {
+	var unit []*graph.Step
+	kind := q.r.Graph.Steps[q.ready[at]].Kind
+	rest := q.ready[:at]
+	for _, i := range q.ready[at:] {
+		if s := q.r.Graph.Steps[i]; s.Kind == kind && len(unit) < batchSize {
+			unit = append(unit, s)
+			continue
+		}
+		rest = append(rest, i)
+	}
+	q.ready = rest
+	return unit
 }
 
 func (q *queue) running() int { return len(q.under) }

@@ -59,8 +59,8 @@ func (r *run) refuseDone(address string) string {
 
 // refusePlan refuses what was said with another plan in view.
 func (r *run) refusePlan(l state.Request) string {
-	if hash := r.Plan.Hash(); l.PlanHash != hash {
-		return fmt.Sprintf("it was given for another plan (%s), and this apply carries out %s: look at kplan diff and say it again", shortHash(l.PlanHash), shortHash(hash))
+	if l.PlanHash != r.hash {
+		return fmt.Sprintf("it was given for another plan (%s), and this apply carries out %s: look at kplan diff and say it again", shortHash(l.PlanHash), shortHash(r.hash))
 	}
 	return ""
 }

@@ -4,12 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
 	"kplan/executor/state"
+	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"
 )
@@ -35,27 +36,19 @@ func (r *review) save(path string, p *plan.Plan, st state.State) error {
 		FormatVersion: formatVersion, Kplan: version, MadeAt: time.Now().UTC().Truncate(time.Second), Who: who, Host: host,
 		PlanHash: p.Hash(), Serial: st.Serial, Fingerprint: diff.Fingerprint(r.source, r.target, p.Migration), Diff: r.doc,
 	}
-	data, err := json.MarshalIndent(saved, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encoding the saved plan: %w", err)
-	}
 	if err := mayReplace(path); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".kplan-*")
+	err := report.Replace(path, savedMode, func(w io.Writer) error { return printJSON(w, saved) })
 	if err != nil {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
-	_, err = tmp.Write(append(data, '\n'))
-	err = errors.Join(err, tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("saving the plan as %s: %w", path, err), os.RemoveAll(tmp.Name()))
-	}
 	return nil
 }
+
+// savedMode is that of saved plans: they hold no secrets, and say everything
+// about the clusters.
+const savedMode = 0o600
 
 // mayReplace refuses to write over anything but an earlier saved plan: a slip of
 // the hand must not cost the plan's own files.

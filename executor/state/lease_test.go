@@ -3,7 +3,6 @@ package state_test
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -101,31 +100,6 @@ func testAcquireWaitsOutALease(t *testing.T) {
 	defer cancel()
 	if _, err := onLog(log).Acquire(ctx, elsewhere("c")); err == nil || err.Error() != "enough" {
 		t.Errorf("a wait that is interrupted: %v", err)
-	}
-}
-
-// A holder that ran where we run, and has ended, is not waited for.
-func TestAcquireKnowsTheDead(t *testing.T) {
-	if state.Space() == "" {
-		t.Skip("processes of this machine cannot be told apart from those of others")
-	}
-	cmd := exec.Command("true")
-	if err := cmd.Run(); err != nil {
-		t.Fatal(err)
-	}
-	log := newPlainLog()
-	before := &deaf{Log: log.Log}
-	h := elsewhere("dead")
-	h.PID, h.Space = cmd.Process.Pid, state.Space()
-	acquire(t, onLog(before), h)
-	before.cut.Store(true)
-	t.Cleanup(func() { before.cut.Store(false) })
-	b := onLog(log, state.TTL(time.Hour), state.OnWait(func(h state.Holder, _ time.Duration) { t.Errorf("waits for %s", h) }))
-	if holder, err := b.Holder(t.Context()); err != nil || holder != nil {
-		t.Errorf("held by the dead %v, %v", holder, err)
-	}
-	if s := acquire(t, b, state.Holder{Who: "me"}); s.Left() == nil || s.Left().Who != "dead" {
-		t.Errorf("left by %v", s.Left())
 	}
 }
 

@@ -12,16 +12,6 @@ import (
 	"kplan/internal/cluster"
 )
 
-// AlterConfigs is AlterTopics of one topic: all its changes go in one request
-// (R15). A refusal is a *RefusedError.
-func (c *Client) AlterConfigs(ctx context.Context, topic string, changes map[string]*string, validateOnly bool) error {
-	errs, err := c.AlterTopics(ctx, map[string]map[string]*string{topic: changes}, validateOnly)
-	if err != nil {
-		return err
-	}
-	return errs[topic]
-}
-
 // AlterTopics sets configs of topics incrementally, or deletes the ones with a
 // nil value (KIP-339), many topics to a request and each topic in one request
 // (R15); with validateOnly it asks the brokers whether they would. The map

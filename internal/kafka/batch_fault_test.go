@@ -108,7 +108,7 @@ func TestLostAnswerToCreate(t *testing.T) {
 		t.Errorf("somebody else's topic: %v", err)
 	}
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Topic: "mine", Err: kerr.RequestTimedOut})
-	if err := r.client.CreatePartitions(t.Context(), "mine", 5, false); err != nil {
+	if err := r.grow(t.Context(), "mine", 5, false); err != nil {
 		t.Errorf("grown, and the answer is lost: %v", err)
 	}
 }

@@ -106,7 +106,7 @@ func testConfigs(t *testing.T, r *rig) {
 	unlimited, gigabyte := "-1", "1073741824"
 	alter := func(changes map[string]*string, validateOnly bool) {
 		t.Helper()
-		if err := r.client.AlterConfigs(ctx, topic, changes, validateOnly); err != nil {
+		if err := r.alter(ctx, topic, changes, validateOnly); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -127,7 +127,7 @@ func testConfigs(t *testing.T, r *rig) {
 	}
 	var refused *kafka.RefusedError
 	soon := "soon"
-	if err := r.client.AlterConfigs(ctx, topic, map[string]*string{"retention.ms": &soon}, true); r.real() && (!errors.As(err, &refused) || refused.Text == "") {
+	if err := r.alter(ctx, topic, map[string]*string{"retention.ms": &soon}, true); r.real() && (!errors.As(err, &refused) || refused.Text == "") {
 		t.Errorf("a value that is no number: %v", err)
 	}
 }
@@ -135,18 +135,18 @@ func testConfigs(t *testing.T, r *rig) {
 func testPartitions(t *testing.T, r *rig) {
 	ctx := t.Context()
 	topic := r.topic(t, 2, nil)
-	if err := r.client.CreatePartitions(ctx, topic, 4, true); err != nil {
+	if err := r.grow(ctx, topic, 4, true); err != nil {
 		t.Fatal(err)
 	}
 	if ends, err := r.client.LogEnds(ctx, []string{topic}); err != nil || len(ends) != 2 {
 		t.Errorf("validateOnly: %d partitions, %v", len(ends), err)
 	}
-	if err := r.client.CreatePartitions(ctx, topic, 4, false); err != nil {
+	if err := r.grow(ctx, topic, 4, false); err != nil {
 		t.Fatal(err)
 	}
 	r.ends(t, tp(topic, 3), func(cluster.LogEnds) bool { return true })
 	var refused *kafka.RefusedError
-	if err := r.client.CreatePartitions(ctx, topic, 1, false); !errors.As(err, &refused) || refused.Text == "" {
+	if err := r.grow(ctx, topic, 1, false); !errors.As(err, &refused) || refused.Text == "" {
 		t.Errorf("fewer partitions: %v", err)
 	}
 }

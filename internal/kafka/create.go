@@ -104,15 +104,6 @@ func (c *Client) isThere(ctx context.Context, want cluster.TopicSpec) (bool, err
 	return true, nil
 }
 
-// CreatePartitions is GrowTopics of one topic.
-func (c *Client) CreatePartitions(ctx context.Context, topic string, total int, validateOnly bool) error {
-	errs, err := c.GrowTopics(ctx, map[string]int{topic: total}, validateOnly)
-	if err != nil {
-		return err
-	}
-	return errs[topic]
-}
-
 // GrowTopics raises the numbers of partitions to the totals, many topics to a
 // request. The map holds the topics that were refused, each with a
 // *RefusedError. It returns when the brokers show the partitions with leaders.

@@ -117,11 +117,16 @@ func TestBrokenConnectionsAreReplaced(t *testing.T) {
 		},
 		"group":  func() error { _, err := client.Group(ctx, "g"); return err },
 		"remove": func() error { return client.RemoveMembers(ctx, "g", []cluster.Member{{ID: "x"}}) },
-		"alter":  func() error { return client.AlterConfigs(ctx, topic, map[string]*string{"retention.ms": &week}, false) },
+		"alter": func() error {
+			return refusedOne(topic)(client.AlterTopics(ctx, map[string]map[string]*string{topic: {"retention.ms": &week}}, false))
+		},
 		"create": func() error {
 			return client.CreateTopic(ctx, cluster.TopicSpec{Name: name("t"), Partitions: 1, ReplicationFactor: 1}, false)
 		},
-		"grow": func() error { return client.CreatePartitions(ctx, r.topic(t, 1, nil), 2, false) },
+		"grow": func() error {
+			grown := r.topic(t, 1, nil)
+			return refusedOne(grown)(client.GrowTopics(ctx, map[string]int{grown: 2}, false))
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			if err := ask(); err != nil {
@@ -155,8 +160,8 @@ func TestContextEndsTheAsking(t *testing.T) {
 		"group":  second(r.client.Group(ctx, "g")),
 		"commit": r.client.Commit(ctx, "g", map[cluster.TopicPartition]cluster.Commit{at: {}}),
 		"create": r.client.CreateTopic(ctx, cluster.TopicSpec{Name: "x"}, false),
-		"alter":  r.client.AlterConfigs(ctx, "t", nil, false),
-		"grow":   r.client.CreatePartitions(ctx, "t", 2, false),
+		"alter":  r.alter(ctx, "t", nil, false),
+		"grow":   r.grow(ctx, "t", 2, false),
 		"remove": r.client.RemoveMembers(ctx, "g", nil),
 		"read":   second(r.client.StableCommits(ctx, "g", nil)),
 	} {

@@ -208,3 +208,21 @@ func (r *rig) rawCommit(t *testing.T, group string, at cluster.TopicPartition) k
 	}
 	return out
 }
+
+// refusedOne takes the answer of a batch for its one topic.
+func refusedOne(topic string) func(map[string]error, error) error {
+	return func(refused map[string]error, err error) error {
+		if err != nil {
+			return err
+		}
+		return refused[topic]
+	}
+}
+
+func (r *rig) alter(ctx context.Context, topic string, changes map[string]*string, validateOnly bool) error {
+	return refusedOne(topic)(r.client.AlterTopics(ctx, map[string]map[string]*string{topic: changes}, validateOnly))
+}
+
+func (r *rig) grow(ctx context.Context, topic string, total int, validateOnly bool) error {
+	return refusedOne(topic)(r.client.GrowTopics(ctx, map[string]int{topic: total}, validateOnly))
+}

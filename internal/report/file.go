@@ -36,12 +36,17 @@ func CheckFile(path string) error {
 	return nil
 }
 
-// WriteFile writes a file that appears whole or not at all: beside its place
-// first, then renamed. Its mode is 0644.
+// WriteFile writes a report where CheckFile lets it be. Its mode is 0644.
 func WriteFile(path string, write func(io.Writer) error) error {
 	if err := CheckFile(path); err != nil {
 		return err
 	}
+	return Replace(path, fileMode, write)
+}
+
+// Replace writes a file that appears whole or not at all, whatever was there:
+// beside its place first, then renamed.
+func Replace(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".kplan-*")
 	if err != nil {
 		return fmt.Errorf("making a file beside %s: %w", path, err)
@@ -51,7 +56,7 @@ func WriteFile(path string, write func(io.Writer) error) error {
 		err = buffer.Flush()
 	}
 	if err == nil {
-		err = tmp.Chmod(fileMode)
+		err = tmp.Chmod(mode)
 	}
 	if err == nil {
 		err = tmp.Sync()
