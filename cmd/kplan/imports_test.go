@@ -32,6 +32,8 @@ func arrows() map[string][]string {
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
 		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
 		"kplan/internal/notify":         {"kplan/plan"},
+		"kplan/mirror":                  {"kplan/mirror/batch"},
+		"kplan/mirror/batch":            {},
 		"kplan/docs/schema":             {},
 		"kplan/cmd/kplan":               {"*"},
 	}
@@ -46,6 +48,8 @@ func clients() map[string][]string {
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
 		"github.com/olekukonko/tablewriter": {"kplan/cmd/kplan", "kplan/internal/report"},
+		"github.com/klauspost/compress":     {"kplan/mirror/batch"},
+		"github.com/pierrec/lz4/v4":         {"kplan/mirror/batch"},
 	}
 }
 
