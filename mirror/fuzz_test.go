@@ -1,0 +1,72 @@
+package mirror
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"hash/crc32"
+	"math/rand/v2"
+	"testing"
+)
+
+// FuzzMap reads maps that may be anything, asks them, and writes them again.
+func FuzzMap(f *testing.F) {
+	rng := rand.New(rand.NewPCG(2, 2))
+	for range 5 {
+		m := randomMap(f, rng)
+		b, err := m.MarshalBinary()
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, text, int64(50))
+	}
+	f.Fuzz(func(t *testing.T, b, text []byte, at int64) {
+		var m Map
+		if n := len(b) - 4; n >= 0 { // behind the checksum it gets interesting
+			binary.BigEndian.PutUint32(b[n:], crc32.Checksum(b[:n], castagnoli))
+		}
+		if err := m.UnmarshalBinary(b); err == nil {
+			ask(t, &m, at)
+			again, err := m.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var twice Map
+			if err := twice.UnmarshalBinary(again); err != nil {
+				t.Fatal(err)
+			}
+			last, err := twice.MarshalBinary()
+			if err != nil || !bytes.Equal(again, last) {
+				t.Fatalf("%x, then %x: %v", again, last, err)
+			}
+		}
+		if err := m.UnmarshalJSON(text); err == nil {
+			ask(t, &m, at)
+		}
+	})
+}
+
+func ask(t *testing.T, m *Map, at int64) {
+	if target, err := m.ToTarget(at); err == nil {
+		if target < m.Start().Target || target > m.End().Target {
+			t.Fatalf("%d translates to %d, outside of %+v and %+v", at, target, m.Start(), m.End())
+		}
+		if back, err := m.ToSource(target); err != nil || back < at {
+			t.Fatalf("%d goes to %d and comes back as %d: %v", at, target, back, err)
+		}
+	}
+	c := m.Clone()
+	if c.CutTarget(at) == nil && c.End().Target > m.End().Target {
+		t.Fatalf("cut at %d, it ends at %+v", at, c.End())
+	}
+	c = m.Clone()
+	if c.TrimBefore(at) == nil {
+		if got, err := Merge(m, c); err != nil || got.Records() != m.Records() {
+			t.Fatalf("trimmed at %d and merged: %v", at, err)
+		}
+	}
+}

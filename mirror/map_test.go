@@ -1,0 +1,432 @@
+package mirror
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kplan/mirror/batch"
+)
+
+// twin is the naive map: one pair per record, and loops.
+type twin struct {
+	start, end Point
+	pairs      []Point
+}
+
+func (w *twin) toTarget(position int64) (int64, bool) {
+	if position < w.start.Source || position > w.end.Source {
+		return 0, false
+	}
+	for _, p := range w.pairs {
+		if p.Source >= position {
+			return p.Target, true
+		}
+	}
+	return w.end.Target, true
+}
+
+func (w *twin) toSource(position int64) (int64, bool) {
+	if position < w.start.Target || position > w.end.Target {
+		return 0, false
+	}
+	for _, p := range w.pairs {
+		if p.Target >= position {
+			return p.Source, true
+		}
+	}
+	return w.end.Source, true
+}
+
+func (w *twin) append(s Segment) {
+	for i := range s.Length {
+		w.pairs = append(w.pairs, Point{s.Source + i, s.Target + i})
+	}
+	w.end = Point{s.SourceEnd(), s.TargetEnd()}
+}
+
+func (w *twin) keep(what func(Point) bool) {
+	var kept []Point
+	for _, p := range w.pairs {
+		if what(p) {
+			kept = append(kept, p)
+		}
+	}
+	w.pairs = kept
+}
+
+// last is the point behind the last record.
+func (w *twin) last() Point {
+	if len(w.pairs) == 0 {
+		return w.start
+	}
+	p := w.pairs[len(w.pairs)-1]
+	return Point{p.Source + 1, p.Target + 1}
+}
+
+func (w *twin) segments() []Segment {
+	var out []Segment
+	for _, p := range w.pairs {
+		if n := len(out); n > 0 && out[n-1].SourceEnd() == p.Source && out[n-1].TargetEnd() == p.Target {
+			out[n-1].Length++
+		} else {
+			out = append(out, Segment{p.Source, p.Target, 1})
+		}
+	}
+	return out
+}
+
+func compare(t *testing.T, w *twin, m *Map) {
+	t.Helper()
+	got := []any{m.Start(), m.End(), m.Records(), m.Len()}
+	want := []any{w.start, w.end, int64(len(w.pairs)), len(w.segments())}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+	if diff := cmp.Diff(w.segments(), append([]Segment(nil), m.Segments()...)); diff != "" {
+		t.Fatal(diff)
+	}
+	for p := w.start.Source - 2; p <= w.end.Source+2; p++ {
+		want, ok := w.toTarget(p)
+		got, err := m.ToTarget(p)
+		if got != want || ok != (err == nil) {
+			t.Fatalf("source %d is target %d, %v; want %d, %v", p, got, err, want, ok)
+		}
+	}
+	for p := w.start.Target - 2; p <= w.end.Target+2; p++ {
+		want, ok := w.toSource(p)
+		got, err := m.ToSource(p)
+		if got != want || ok != (err == nil) {
+			t.Fatalf("target %d is source %d, %v; want %d, %v", p, got, err, want, ok)
+		}
+	}
+}
+
+// TestMapAgainstItsTwin does random things to both.
+func TestMapAgainstItsTwin(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 200 {
+		start := Point{rng.Int64N(50), rng.Int64N(50)}
+		m, err := New(start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &twin{start: start, end: start}
+		for range 40 {
+			change(t, rng, w, m)
+			compare(t, w, m)
+		}
+	}
+}
+
+func change(t *testing.T, rng *rand.Rand, w *twin, m *Map) {
+	t.Helper()
+	gap := func() int64 { return max(0, rng.Int64N(9)-5) }
+	within := func(a, b int64) int64 { return a + rng.Int64N(b-a+1) }
+	var err error
+	switch rng.IntN(9) {
+	default:
+		s := Segment{w.end.Source + gap(), w.end.Target + gap(), 1 + rng.Int64N(6)}
+		w.append(s)
+		err = m.Append(s)
+	case 0:
+		w.end = Point{w.end.Source + gap(), w.end.Target + gap()}
+		err = m.Cover(w.end)
+	case 1:
+		cut := within(w.start.Target, w.end.Target+2)
+		if cut < w.end.Target {
+			w.keep(func(p Point) bool { return p.Target < cut })
+			w.end = Point{w.last().Source, cut}
+		}
+		err = m.CutTarget(cut)
+	case 2:
+		cut := within(w.start.Source, w.end.Source+2)
+		if cut < w.end.Source {
+			w.keep(func(p Point) bool { return p.Source < cut })
+			w.end = Point{cut, w.last().Target}
+		}
+		err = m.CutSource(cut)
+	case 3:
+		from := within(max(0, w.start.Source-2), w.end.Source)
+		if target, ok := w.toTarget(from); ok && from > w.start.Source {
+			w.keep(func(p Point) bool { return p.Source >= from })
+			w.start = Point{from, target}
+		}
+		err = m.TrimBefore(from)
+	case 4:
+		*m = *m.Clone()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRecordsTranslateThereAndBack: each copied record, and each position in
+// order.
+func TestRecordsTranslateThereAndBack(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 100 {
+		m := randomMap(t, rng)
+		for _, s := range m.Segments() {
+			for i := range s.Length {
+				target, err := m.ToTarget(s.Source + i)
+				if err != nil || target != s.Target+i {
+					t.Fatal(target, err)
+				}
+				if back, err := m.ToSource(target); err != nil || back != s.Source+i {
+					t.Fatal(back, err)
+				}
+			}
+		}
+		before := int64(-1)
+		for p := m.Start().Source; p <= m.End().Source; p++ {
+			target, err := m.ToTarget(p)
+			if err != nil || target < before {
+				t.Fatalf("%d after %d: %v", target, before, err)
+			}
+			before = target
+		}
+		if before != m.End().Target {
+			t.Fatalf("the end translates to %d, and is %d", before, m.End().Target)
+		}
+	}
+}
+
+func randomMap(t testing.TB, rng *rand.Rand) *Map {
+	t.Helper()
+	m, err := New(Point{rng.Int64N(100), rng.Int64N(100)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range rng.IntN(20) {
+		s := Segment{m.End().Source + rng.Int64N(4), m.End().Target + rng.Int64N(4), 1 + rng.Int64N(9)}
+		if err := m.Append(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Cover(Point{m.End().Source + rng.Int64N(4), m.End().Target + rng.Int64N(4)}); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestDensePartitionIsOneSegment(t *testing.T) {
+	m, err := New(Point{1000, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range int64(100) {
+		if err := m.AppendRuns(10*i, []batch.Run{{Offset: 1000 + 10*i, Count: 4}, {Offset: 1004 + 10*i, Count: 6}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]Segment{{1000, 0, 1000}}, m.Segments()); diff != "" {
+		t.Error(diff)
+	}
+	if b, err := m.MarshalBinary(); err != nil || len(b) > 24 {
+		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+func TestMapRefuses(t *testing.T) {
+	for _, p := range []Point{{-1, 0}, {0, -1}} {
+		if _, err := New(p); err == nil {
+			t.Errorf("%v is taken", p)
+		}
+	}
+	m, err := New(Point{10, 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Append(Segment{10, 20, 5}); err != nil {
+		t.Fatal(err)
+	}
+	want := m.Clone()
+	var order *OrderError
+	for _, s := range []Segment{{14, 25, 1}, {15, 24, 1}, {15, 25, 0}, {15, 25, -1}, {math.MaxInt64, 25, 1}, {15, math.MaxInt64, 1}} {
+		if err := m.Append(s); !errors.As(err, &order) {
+			t.Errorf("%+v: %v", s, err)
+		}
+	}
+	if err := m.AppendRuns(25, []batch.Run{{Offset: 15, Count: 3}, {Offset: 30, Count: 1}, {Offset: 2, Count: 1}}); !errors.As(err, &order) {
+		t.Error(err)
+	}
+	if err := m.Cover(Point{14, 30}); err == nil {
+		t.Error("the coverage goes back")
+	}
+	var outside *OutsideError
+	for _, err := range []error{m.CutTarget(19), m.CutSource(9), m.TrimBefore(16)} {
+		if !errors.As(err, &outside) {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(want, m, cmp.AllowUnexported(Map{})); diff != "" {
+		t.Errorf("a refused change changed the map: %s", diff)
+	}
+}
+
+func TestMergeJoinsWhatWasCutApart(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	joined := 0
+	for range 1000 {
+		whole := randomMap(t, rng)
+		a, b := whole.Clone(), whole.Clone()
+		if rng.IntN(2) == 0 {
+			if err := a.CutSource(whole.Start().Source + rng.Int64N(1+whole.End().Source-whole.Start().Source)); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := a.CutTarget(whole.Start().Target + rng.Int64N(1+whole.End().Target-whole.Start().Target)); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.TrimBefore(whole.Start().Source + rng.Int64N(1+whole.End().Source-whole.Start().Source)); err != nil {
+			t.Fatal(err)
+		}
+		touch := b.Start().Source <= a.End().Source
+		if rng.IntN(2) == 0 {
+			a, b = b, a
+		}
+		got, err := Merge(a, b)
+		if !touch {
+			var conflict *ConflictError
+			if !errors.As(err, &conflict) {
+				t.Fatalf("a hole was merged: %v", err)
+			}
+			continue
+		}
+		joined++
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(whole, got, cmp.AllowUnexported(Map{})); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+	if joined < 300 {
+		t.Errorf("only %d of 1000 touched", joined)
+	}
+}
+
+func TestMergeNamesConflicts(t *testing.T) {
+	build := func(start, end Point, segments ...Segment) *Map {
+		m, err := New(start)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.set(start, end, segments); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	a := build(Point{0, 0}, Point{20, 15}, Segment{0, 0, 5}, Segment{10, 5, 10})
+	for name, b := range map[string]*Map{
+		"another target":        build(Point{8, 4}, Point{20, 16}, Segment{10, 6, 10}),
+		"a record less":         build(Point{8, 5}, Point{20, 15}),
+		"a record more":         build(Point{4, 4}, Point{20, 15}, Segment{4, 4, 2}, Segment{10, 6, 9}),
+		"a start inside":        build(Point{8, 3}, Point{20, 15}, Segment{10, 5, 10}),
+		"seen as empty further": build(Point{0, 0}, Point{10, 9}, Segment{0, 0, 5}),
+		"a hole":                build(Point{21, 30}, Point{25, 34}),
+	} {
+		for range 2 {
+			var conflict *ConflictError
+			if _, err := Merge(a, b); !errors.As(err, &conflict) {
+				t.Errorf("%s: %v", name, err)
+			}
+			a, b = b, a
+		}
+	}
+}
+
+func TestRebuildFromTwoScans(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 4))
+	for range 300 {
+		start := Point{rng.Int64N(100), rng.Int64N(100)}
+		n := rng.IntN(60)
+		w := &twin{start: start, end: start}
+		for range n {
+			w.append(Segment{w.end.Source + rng.Int64N(2)*rng.Int64N(4), w.end.Target + rng.Int64N(2)*rng.Int64N(2), 1})
+		}
+		var source, target []batch.Run
+		for _, p := range w.pairs { // scans may cut where they like
+			if k := len(source); k > 0 && source[k-1].End() == p.Source && rng.IntN(4) > 0 {
+				source[k-1].Count++
+			} else {
+				source = append(source, batch.Run{Offset: p.Source, Count: 1})
+			}
+			if k := len(target); k > 0 && target[k-1].End() == p.Target && rng.IntN(4) > 0 {
+				target[k-1].Count++
+			} else {
+				target = append(target, batch.Run{Offset: p.Target, Count: 1})
+			}
+		}
+		ahead := append(source[:len(source):len(source)], batch.Run{Offset: w.end.Source + 3, Count: 9})
+		m, err := Rebuild(start, ahead, target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compare(t, w, m)
+		surplus := append(target[:len(target):len(target)], batch.Run{Offset: w.end.Target + 2, Count: 1})
+		var damage *SurplusError
+		if _, err := Rebuild(start, source, surplus); !errors.As(err, &damage) || damage.Target != w.end.Target+2 {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFormsOfAMap(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 5))
+	for range 100 {
+		m := randomMap(t, rng)
+		if m.Len() == 0 {
+			continue
+		}
+		b, err := m.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var fromBinary, fromJSON Map
+		if err := fromBinary.UnmarshalBinary(b); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &fromJSON); err != nil {
+			t.Fatal(err)
+		}
+		for _, got := range []*Map{&fromBinary, &fromJSON} {
+			if diff := cmp.Diff(m, got, cmp.AllowUnexported(Map{})); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+		at := rng.IntN(len(b))
+		b[at] ^= byte(1 + rng.IntN(255))
+		if err := fromBinary.UnmarshalBinary(b); err == nil {
+			t.Fatalf("a damaged byte %d goes unseen", at)
+		}
+		if diff := cmp.Diff(m, &fromBinary, cmp.AllowUnexported(Map{})); diff != "" {
+			t.Fatalf("an error changed the map: %s", diff)
+		}
+	}
+	want := `{"v":1,"start":[5,0],"end":[12,4],"segments":[[5,0,3],[10,3,1]]}`
+	var m Map
+	if err := json.Unmarshal([]byte(want), &m); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := json.Marshal(&m); err != nil || string(got) != want {
+		t.Errorf("%s, %v", got, err)
+	}
+	for _, bad := range []string{
+		`{"v":2,"start":[0,0],"end":[0,0],"segments":[]}`, `{"v":1,"end":[0,0]}`, `[]`,
+		`{"v":1,"start":[0,0],"end":[0,0],"segments":[[0,0]]}`, `{"v":1,"start":[0,0],"end":[0,0],"segments":[[0,0,1]]}`,
+		`{"v":1,"start":[-1,0],"end":[0,0]}`, `{"v":1,"start":[0,0],"end":[9,9],"segments":[[5,5,1],[4,6,1]]}`,
+	} {
+		if err := m.UnmarshalJSON([]byte(bad)); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
