@@ -64,6 +64,7 @@ func FuzzFetched(f *testing.F) {
 		filter.Reset([]AbortedTransaction{{1, 0}})
 		r := NewReader(b)
 		for r.Next() {
+			var err error
 			if r.Magic() < 2 {
 				err = s.OpenMessage(r.Message(), from, All)
 			} else {
