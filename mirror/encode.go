@@ -87,7 +87,7 @@ func (m *Map) UnmarshalBinary(b []byte) error {
 // set checks what was read by building it once more: sums that overflow come
 // out as offsets that go back.
 func (m *Map) set(start, end Point, segments []Segment) error {
-	built, err := New(start)
+	built, err := NewMap(start)
 	if err != nil {
 		return fmt.Errorf("reading an offset map: %w", err)
 	}

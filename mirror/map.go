@@ -36,8 +36,8 @@ type Map struct {
 	segments   []Segment
 }
 
-// New is a map that covers nothing: the copy begins at start.
-func New(start Point) (*Map, error) {
+// NewMap is a map that covers nothing: the copy begins at start.
+func NewMap(start Point) (*Map, error) {
 	if start.Source < 0 || start.Target < 0 {
 		return nil, fmt.Errorf("making an offset map: it cannot start at source offset %d and target offset %d", start.Source, start.Target)
 	}

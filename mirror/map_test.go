@@ -111,7 +111,7 @@ func TestMapAgainstItsTwin(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 200 {
 		start := Point{rng.Int64N(50), rng.Int64N(50)}
-		m, err := New(start)
+		m, err := NewMap(start)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,7 +198,7 @@ func TestRecordsTranslateThereAndBack(t *testing.T) {
 
 func randomMap(t testing.TB, rng *rand.Rand) *Map {
 	t.Helper()
-	m, err := New(Point{rng.Int64N(100), rng.Int64N(100)})
+	m, err := NewMap(Point{rng.Int64N(100), rng.Int64N(100)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +215,7 @@ func randomMap(t testing.TB, rng *rand.Rand) *Map {
 }
 
 func TestDensePartitionIsOneSegment(t *testing.T) {
-	m, err := New(Point{1000, 0})
+	m, err := NewMap(Point{1000, 0})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,11 +234,11 @@ func TestDensePartitionIsOneSegment(t *testing.T) {
 
 func TestMapRefuses(t *testing.T) {
 	for _, p := range []Point{{-1, 0}, {0, -1}} {
-		if _, err := New(p); err == nil {
+		if _, err := NewMap(p); err == nil {
 			t.Errorf("%v is taken", p)
 		}
 	}
-	m, err := New(Point{10, 20})
+	m, err := NewMap(Point{10, 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestMergeJoinsWhatWasCutApart(t *testing.T) {
 
 func TestMergeNamesConflicts(t *testing.T) {
 	build := func(start, end Point, segments ...Segment) *Map {
-		m, err := New(start)
+		m, err := NewMap(start)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -28,7 +28,7 @@ func (e *SurplusError) Error() string {
 // that was not: its map is written before the records are sent, and is not
 // rebuilt (R24).
 func Rebuild(start Point, source, target []batch.Run) (*Map, error) {
-	m, err := New(start)
+	m, err := NewMap(start)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,357 @@
+package mirror
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"kplan/mirror/batch"
+	"kplan/mirror/wire"
+)
+
+// Phase is what a partition is at.
+type Phase int
+
+// The phases.
+const (
+	Resuming Phase = iota // the target's log end is being asked for
+	Copying
+	Stopped // it cannot go on; the reason says why
+)
+
+func (p Phase) String() string {
+	return [...]string{"resuming", "copying", "stopped"}[p]
+}
+
+// cut is a record batch as it goes to the target.
+type cut struct {
+	base  int64 // target offset of its first record, as planned
+	count int64
+	bytes []byte
+	held  *wire.Answer // whose memory it is; nil: its own
+	time  int64        // newest time stamp in it, in ms
+}
+
+func (c cut) release() {
+	if c.held != nil {
+		c.held.Release()
+	}
+}
+
+// part is one partition under way. Source offsets below next are planned, or
+// known to hold nothing to copy; target offsets below planned have a place in
+// the map; those below acked are known to be in the target's log.
+type part struct {
+	wire.Partition
+	number int // in the order of all, for lanes
+
+	mu      sync.Mutex
+	phase   Phase
+	why     error // Stopped: the reason; Resuming: what is waited for
+	offsets *Map  // nil: where the copy begins is not known yet
+	fresh   bool  // nothing was sent by this process yet
+
+	next    int64 // source offset to read
+	epoch   int32 // leader epoch of the last batch that was read, -1: none
+	starved bool  // the last answer had a part of a batch only
+	busy    bool  // an answer is waited for
+	mark    int64 // the source's last stable offset, as heard last
+	start   int64 // the source's log start, as heard last
+
+	planned int64
+	present int64 // target offsets below are in the log already and only planned anew
+	acked   int64
+	queue   []cut
+	queued  int // bytes
+	flight  []cut
+	tries   int       // resumes without an acknowledgement in between
+	until   time.Time // not to be resumed before
+	newest  int64     // newest time stamp that was sent, in ms
+	kept    Point     // up to where the store knows the map
+
+	filter batch.Filter
+	copied counts
+}
+
+type counts struct{ records, bytes int64 }
+
+func newPart(p wire.Partition, known *Map) *part {
+	made := &part{Partition: p, epoch: -1, fresh: true, offsets: known}
+	if known != nil {
+		made.kept = known.End()
+	}
+	return made
+}
+
+func ordered(parts map[wire.Partition]*part) []*part {
+	var all []*part
+	for _, p := range parts {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *part) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Number, b.Number))
+	})
+	return all
+}
+
+// wants reports whether more may be read. p.mu is held.
+func (p *part) wants(limit int) bool {
+	return p.phase == Copying && !p.busy && p.queued < limit
+}
+
+// stop ends the copy of this partition. p.mu is held.
+func (p *part) stop(why error) {
+	p.phase, p.why = Stopped, why
+	p.drop()
+}
+
+// resume forgets what was not acknowledged: it is read again from where the
+// target's log ends. p.mu is held.
+func (p *part) resume(why error) {
+	if p.phase == Stopped {
+		return
+	}
+	p.phase, p.why = Resuming, why
+	p.drop()
+}
+
+// drop gives back what waits to be sent. What is under way stays until it is
+// answered.
+func (p *part) drop() {
+	for _, c := range p.queue {
+		c.release()
+	}
+	p.queue, p.queued = nil, 0
+}
+
+// changed returns a copy of the map if the store does not have it. p.mu is held.
+func (p *part) changed() *Map {
+	if p.offsets == nil {
+		return nil
+	}
+	// What was read and holds nothing to copy is known, too.
+	if err := p.offsets.Cover(Point{p.next, p.planned}); p.phase == Copying && err != nil {
+		p.stop(err)
+		return nil
+	}
+	if p.offsets.End() == p.kept {
+		return nil
+	}
+	p.kept = p.offsets.End()
+	return p.offsets.Clone()
+}
+
+// take plans what an answer brought for this partition. p.mu is held.
+func (p *part) take(c *Copier, a *wire.Answer, f wire.Fetched) error {
+	p.filter.Reset(aborted(f))
+	r := batch.NewReader(f.Records)
+	read := false
+	for r.Next() {
+		read = true
+		if r.Magic() < 2 {
+			if err := p.message(c, r.Message()); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.one(c, a, r.Batch()); err != nil {
+			return err
+		}
+	}
+	if err := r.Err(); err != nil {
+		return fmt.Errorf("reading the source: %w", err)
+	}
+	_, need := r.Partial()
+	p.starved = need > 0 && !read
+	return nil
+}
+
+func aborted(f wire.Fetched) []batch.AbortedTransaction {
+	var all []batch.AbortedTransaction
+	for _, a := range f.Aborted {
+		all = append(all, batch.AbortedTransaction(a))
+	}
+	return all
+}
+
+// one plans a batch: passed over, known to be on the target, sent with a new
+// header, or put together anew.
+func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
+	kind, err := p.filter.Classify(b)
+	if err != nil || b.LastOffset() < p.next {
+		return err
+	}
+	p.epoch = b.LeaderEpoch()
+	if kind != batch.Data {
+		p.next = b.NextOffset()
+		return nil
+	}
+	run, dense := b.Run()
+	if b.Offset() < p.next || !dense || b.Obstacle() != batch.NoObstacle || b.Size() > c.Limits.Batch && b.Codec() == batch.None {
+		return p.anew(c, b.NextOffset(), func(s *batch.Splicer) error { return s.Open(b, p.next, batch.All) })
+	}
+	switch {
+	case p.planned+run.Count <= p.present:
+		err = p.plan(run)
+	case p.planned < p.present: // the target's log ends inside
+		return p.anew(c, b.NextOffset(), func(s *batch.Splicer) error { return s.Open(b, p.next, batch.All) })
+	default:
+		var stamp batch.Stamp
+		if stamp, err = p.stamp(c, p.planned); err == nil {
+			err = b.Rewrite(stamp)
+		}
+		if err == nil {
+			a.Hold()
+			p.put(cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()})
+			err = p.plan(run)
+		}
+	}
+	p.next = run.End()
+	return err
+}
+
+func (p *part) message(c *Copier, m batch.Message) error {
+	if m.Offset() < p.next {
+		return nil // a wrapper's own offset is its last record's
+	}
+	return p.anew(c, m.Offset()+1, func(s *batch.Splicer) error { return s.OpenMessage(m, p.next, batch.All) })
+}
+
+// anew puts the records of one batch of the source together to batches that the
+// target takes: after a cut, with gaps closed, with the times of the append.
+func (p *part) anew(c *Copier, next int64, open func(*batch.Splicer) error) error {
+	s := c.splicer()
+	defer c.splicers.Put(s)
+	if err := open(s); err != nil {
+		return err
+	}
+	for rest := true; rest; {
+		var err error
+		if rest, err = s.Take(); err != nil {
+			return err
+		}
+		if err := p.finish(c, s); err != nil {
+			return err
+		}
+	}
+	p.next = next
+	return nil
+}
+
+// finish plans the batch that a splicer has put together.
+func (p *part) finish(c *Copier, s *batch.Splicer) error {
+	if s.Len() == 0 {
+		return nil
+	}
+	stamp, err := p.stamp(c, p.planned)
+	if err != nil {
+		return err
+	}
+	count := int64(s.Len())
+	bytes, runs, err := s.Finish(nil, stamp)
+	if err != nil {
+		return err
+	}
+	if p.planned+count > p.present && p.planned < p.present {
+		return p.halve(c, bytes, runs)
+	}
+	made, err := batch.Parse(bytes)
+	if err != nil {
+		return err
+	}
+	if p.planned >= p.present {
+		p.put(cut{base: p.planned, count: count, bytes: bytes, time: made.MaxTimestamp()})
+	}
+	return p.plan(runs...)
+}
+
+// halve plans a batch whose first records are on the target already.
+func (p *part) halve(c *Copier, bytes []byte, runs []batch.Run) error {
+	there := p.present - p.planned
+	var known []batch.Run
+	left := there
+	for _, r := range runs {
+		n := min(r.Count, left)
+		if n > 0 {
+			known = append(known, batch.Run{Offset: r.Offset, Count: n})
+		}
+		left -= n
+	}
+	whole, err := batch.Parse(bytes)
+	if err != nil {
+		return err
+	}
+	if err := p.plan(known...); err != nil {
+		return err
+	}
+	s := c.splicer()
+	defer c.splicers.Put(s)
+	if err := s.Open(whole, there, batch.All); err != nil {
+		return err
+	}
+	if _, err := s.Take(); err != nil {
+		return err
+	}
+	stamp, err := p.stamp(c, p.planned)
+	if err != nil {
+		return err
+	}
+	count := int64(s.Len())
+	rest, _, err := s.Finish(nil, stamp)
+	if err != nil {
+		return err
+	}
+	p.put(cut{base: p.planned, count: count, bytes: rest, time: whole.MaxTimestamp()})
+	return p.plan(behind(runs, there)...)
+}
+
+// behind returns the runs without their first n records.
+func behind(runs []batch.Run, n int64) []batch.Run {
+	var rest []batch.Run
+	for _, r := range runs {
+		skip := min(r.Count, n)
+		n -= skip
+		if r.Count > skip {
+			rest = append(rest, batch.Run{Offset: r.Offset + skip, Count: r.Count - skip})
+		}
+	}
+	return rest
+}
+
+// stamp is the header of a batch at that target offset (R24).
+func (p *part) stamp(c *Copier, target int64) (batch.Stamp, error) {
+	sequence, err := batch.Sequence(target, p.offsets.Start().Target, 0)
+	return batch.Stamp{ProducerID: c.Producer.ID, Epoch: c.Producer.Epoch, Sequence: sequence}, err
+}
+
+// plan notes where records of the source have their place on the target.
+func (p *part) plan(runs ...batch.Run) error {
+	if err := p.offsets.AppendRuns(p.planned, runs); err != nil {
+		return err
+	}
+	p.planned = p.offsets.End().Target
+	if p.planned <= p.present {
+		p.acked = p.planned
+	}
+	return nil
+}
+
+func (p *part) put(c cut) {
+	p.queue = append(p.queue, c)
+	p.queued += len(c.bytes)
+}
+
+// errSuperseded says that a mirror of a later phase writes.
+var errSuperseded = errors.New("a mirror of a later phase writes to the target: this one must not go on")
+
+// header reads the header of a batch that was made or checked here.
+func header(bytes []byte) (batch.Batch, error) {
+	r := batch.NewUncheckedReader(bytes)
+	if !r.Next() {
+		return batch.Batch{}, r.Err()
+	}
+	return r.Batch(), nil
+}

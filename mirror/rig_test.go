@@ -1,0 +1,262 @@
+package mirror_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kplan/internal/kafkatest"
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+var brokers kafkatest.Pool
+
+func TestMain(m *testing.M) { os.Exit(brokers.Main(m)) }
+
+var names atomic.Int64
+
+// memory is a store that forgets what a crash would.
+type memory struct {
+	mu    sync.Mutex
+	begun map[wire.Partition]mirror.Point
+	maps  map[wire.Partition]*mirror.Map
+}
+
+func newMemory() *memory {
+	return &memory{begun: map[wire.Partition]mirror.Point{}, maps: map[wire.Partition]*mirror.Map{}}
+}
+
+func (m *memory) Begin(p wire.Partition, b mirror.Point) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.begun[p] = b
+	return nil
+}
+
+func (m *memory) Keep(maps map[wire.Partition]*mirror.Map) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p, one := range maps {
+		m.maps[p] = one
+	}
+	return nil
+}
+
+// known is what a new process would find. Offsets that were lost begin anew.
+func (m *memory) known(t *testing.T, partitions []wire.Partition, lost bool) map[wire.Partition]*mirror.Map {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := map[wire.Partition]*mirror.Map{}
+	for _, p := range partitions {
+		begin, ok := m.begun[p]
+		kept := m.maps[p]
+		switch {
+		case !ok:
+			all[p] = nil
+		case lost || kept == nil:
+			made, err := mirror.NewMap(begin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[p] = made
+		default:
+			all[p] = kept.Clone()
+		}
+	}
+	return all
+}
+
+// stage is two clusters and a topic that is on both.
+type stage struct {
+	source, target *kafkatest.Cluster
+	topic          string
+	partitions     []wire.Partition
+	id             int64
+	store          *memory
+}
+
+func newStage(t *testing.T, source, target *kafkatest.Cluster, partitions int, replicas int16, configs map[string]*string) *stage {
+	t.Helper()
+	s := &stage{source: source, target: target, topic: fmt.Sprintf("t%d", names.Add(1)), store: newMemory()}
+	for _, c := range []*kafkatest.Cluster{source, target} {
+		admin := kadm.NewClient(client(t, c))
+		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, configs, s.topic)
+		if err != nil || resp.Err != nil {
+			t.Fatal(err, resp.Err)
+		}
+	}
+	for i := range partitions {
+		s.partitions = append(s.partitions, wire.Partition{Topic: s.topic, Number: int32(i)})
+	}
+	w := connect(t, target)
+	id, err := w.ProducerID(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.id = id
+	return s
+}
+
+func client(t *testing.T, c *kafkatest.Cluster, more ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(c.Bootstrap(kafkatest.Plaintext)...)}, more...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+func connect(t *testing.T, c *kafkatest.Cluster) *wire.Client {
+	t.Helper()
+	w := wire.New(wire.Options{Bootstrap: c.Bootstrap(kafkatest.Plaintext), Pool: wire.NewPool(64 << 20)})
+	t.Cleanup(w.Close)
+	return w
+}
+
+// begin starts a mirror; the function ends it, in order or as a crash would.
+func (s *stage) begin(t *testing.T, lost bool, source, target wire.Options) (*mirror.Copier, func(crash bool)) {
+	t.Helper()
+	src, dst := wire.New(source), wire.New(target)
+	c, err := mirror.New(mirror.Config{
+		Source: src, Target: dst, Producer: mirror.Producer{ID: s.id}, Partitions: s.store.known(t, s.partitions, lost),
+		Store: s.store, Log: slog.New(slog.NewTextHandler(writer{t}, nil)), Limits: mirror.Limits{Partition: 64 << 10, Fetch: 256 << 10},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx) }()
+	return c, func(crash bool) {
+		if crash {
+			dst.Close()
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		src.Close()
+		dst.Close()
+	}
+}
+
+type writer struct{ t *testing.T }
+
+func (w writer) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+func options(c *kafkatest.Cluster) wire.Options {
+	return wire.Options{Bootstrap: c.Bootstrap(kafkatest.Plaintext), Pool: wire.NewPool(32 << 20)}
+}
+
+// write produces n records with keys, headers, nulls and several codecs.
+func (s *stage) write(t *testing.T, n int) {
+	t.Helper()
+	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
+	for i, codec := range codecs {
+		cl := client(t, s.source, kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(500))
+		var records []*kgo.Record
+		for j := range n / len(codecs) {
+			r := &kgo.Record{Topic: s.topic, Partition: int32(rand.IntN(len(s.partitions))), Timestamp: time.UnixMilli(1_700_000_000_000 + int64(j))}
+			if rand.IntN(4) > 0 {
+				r.Key = fmt.Appendf(nil, "key-%d-%d", i, j)
+			}
+			if rand.IntN(10) > 0 {
+				r.Value = []byte(strings.Repeat(fmt.Sprintf("value-%d-%d ", i, j), rand.IntN(20)))
+			}
+			if rand.IntN(3) == 0 {
+				r.Headers = []kgo.RecordHeader{{Key: "h", Value: []byte{byte(j)}}, {Key: "null"}}
+			}
+			records = append(records, r)
+		}
+		if err := cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		cl.Close()
+	}
+}
+
+// line is a record as both sides must show it.
+type line struct {
+	Partition  int32
+	Key, Value []byte
+	Headers    []kgo.RecordHeader
+	Time       int64
+}
+
+// ends are the source's stable log ends.
+func (s *stage) ends(t *testing.T, c *kafkatest.Cluster) map[wire.Partition]int64 {
+	t.Helper()
+	offsets, err := kadm.NewClient(client(t, c)).ListCommittedOffsets(t.Context(), s.topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[wire.Partition]int64{}
+	offsets.Each(func(o kadm.ListedOffset) { all[wire.Partition{Topic: o.Topic, Number: o.Partition}] = o.Offset })
+	return all
+}
+
+// contents reads what a consumer sees, by partition.
+func (s *stage) contents(t *testing.T, c *kafkatest.Cluster) [][]line {
+	t.Helper()
+	ends := s.ends(t, c)
+	all := make([][]line, len(s.partitions))
+	cl := client(t, c, kgo.ConsumeTopics(s.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	at := make([]int64, len(s.partitions))
+	left := func() bool {
+		for p, end := range ends {
+			if at[p.Number] < end {
+				return true
+			}
+		}
+		return false
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for left() && ctx.Err() == nil {
+		fetches := cl.PollFetches(ctx)
+		fetches.EachRecord(func(r *kgo.Record) {
+			at[r.Partition] = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				all[r.Partition] = append(all[r.Partition], line{r.Partition, r.Key, r.Value, r.Headers, r.Timestamp.UnixMilli()})
+			}
+		})
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("reading %s: at %v of %v", s.topic, at, ends)
+	}
+	return all
+}
+
+// same compares both logs record by record.
+func (s *stage) same(t *testing.T) {
+	t.Helper()
+	want, got := s.contents(t, s.source), s.contents(t, s.target)
+	for i := range want {
+		if len(want[i]) != len(got[i]) {
+			t.Errorf("partition %d: %d records on the source, %d on the target", i, len(want[i]), len(got[i]))
+		}
+		for j := range min(len(want[i]), len(got[i])) {
+			if d := cmp.Diff(want[i][j], got[i][j]); d != "" {
+				t.Errorf("partition %d, record %d (-source +target):\n%s", i, j, d)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package mirror
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"kplan/mirror/wire"
+)
+
+const routeInterval = 10 * time.Second
+
+// routes is who leads what, on both sides, as heard last.
+type routes struct {
+	source, target map[wire.Partition]wire.Leader
+}
+
+// routing is the part of a Copier that knows the leaders.
+type routing struct {
+	now  atomic.Pointer[routes]
+	soon chan struct{}
+}
+
+// lane is the connection on which a partition is read and written: always the
+// same, so that its requests stay in order.
+func (c *Copier) lane(p *part) int { return p.number % c.lanes }
+
+// reads returns the broker that a partition is read from, -1: none.
+func (c *Copier) reads(p *part) int32 {
+	if r := c.routing.now.Load(); r != nil {
+		if l, ok := r.source[p.Partition]; ok {
+			return l.Broker
+		}
+	}
+	return -1
+}
+
+func (c *Copier) sourceEpoch(p wire.Partition) (int32, bool) {
+	r := c.routing.now.Load()
+	if r == nil {
+		return 0, false
+	}
+	l, ok := r.source[p]
+	return l.Epoch, ok
+}
+
+// forward offers a partition to the sender of its leader.
+func (c *Copier) forward(p *part) {
+	r := c.routing.now.Load()
+	if r == nil {
+		return
+	}
+	if l, ok := r.target[p.Partition]; ok && l.Broker >= 0 {
+		c.sender(route{l.Broker, c.lane(p)}).offer(p)
+	}
+}
+
+// reroute asks for the leaders soon.
+func (c *Copier) reroute() {
+	select {
+	case c.routing.soon <- struct{}{}:
+	default:
+	}
+}
+
+// routeAll keeps the leaders known and a reader on each lane.
+func (c *Copier) routeAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := c.routeOnce(ctx); err != nil {
+			c.Log.Warn("looking for the leaders", "err", err)
+			pause(ctx, pauseBroken)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(routeInterval):
+		case <-c.routing.soon:
+			pause(ctx, pauseBroken) // one look for many that ask
+		}
+	}
+}
+
+func (c *Copier) routeOnce(ctx context.Context) error {
+	topics := map[string]bool{}
+	var names []string
+	for _, p := range c.order {
+		if !topics[p.Topic] {
+			topics[p.Topic] = true
+			names = append(names, p.Topic)
+		}
+	}
+	made := &routes{}
+	var err error
+	if made.source, err = leadersOf(ctx, c.Source, names); err != nil {
+		return err
+	}
+	if made.target, err = leadersOf(ctx, c.Target, names); err != nil {
+		return err
+	}
+	c.routing.now.Store(made)
+	for _, p := range c.order {
+		if broker := c.reads(p); broker >= 0 {
+			c.reader(ctx, route{broker, c.lane(p)})
+		}
+		p.mu.Lock()
+		waiting := p.phase == Copying && len(p.queue) > 0
+		p.mu.Unlock()
+		if waiting {
+			c.forward(p)
+		}
+	}
+	return nil
+}
+
+// reader makes sure that a lane is read.
+func (c *Copier) reader(ctx context.Context, r route) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.readers[r] {
+		return
+	}
+	c.readers[r] = true
+	c.group.Go(func() {
+		c.read(ctx, r, c.sourceEpoch)
+		c.mu.Lock()
+		delete(c.readers, r)
+		c.mu.Unlock()
+	})
+}
+
+func leadersOf(ctx context.Context, client *wire.Client, topics []string) (map[wire.Partition]wire.Leader, error) {
+	m, err := client.Metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	leaders := map[wire.Partition]wire.Leader{}
+	for name, t := range m.Topics {
+		for i, l := range t.Leaders {
+			leaders[wire.Partition{Topic: name, Number: int32(i)}] = l
+		}
+	}
+	return leaders, nil
+}

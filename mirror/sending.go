@@ -1,0 +1,346 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"kplan/mirror/batch"
+	"kplan/mirror/wire"
+)
+
+// sender sends the batches of the partitions of one lane.
+type sender struct {
+	route
+	copier *Copier
+	work   chan struct{} // something is ready
+
+	mu    sync.Mutex
+	ready []*part
+	in    map[*part]bool
+
+	quickest atomic.Int64 // acknowledgement of late, in ns: about the round trip
+}
+
+// sender returns the one of a route, started.
+func (c *Copier) sender(r route) *sender {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.senders[r]
+	if s == nil {
+		s = &sender{route: r, copier: c, work: make(chan struct{}, 1), in: map[*part]bool{}}
+		c.senders[r] = s
+		c.group.Go(func() { s.run(c.loopCtx) })
+	}
+	return s
+}
+
+// offer says that a partition has something to send.
+func (s *sender) offer(p *part) {
+	s.mu.Lock()
+	if !s.in[p] {
+		s.in[p] = true
+		s.ready = append(s.ready, p)
+	}
+	s.mu.Unlock()
+	select {
+	case s.work <- struct{}{}:
+	default:
+	}
+}
+
+func (s *sender) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.work:
+		}
+		for ctx.Err() == nil {
+			parts, cuts := s.pick()
+			if len(parts) == 0 {
+				break
+			}
+			s.send(ctx, parts, cuts)
+		}
+	}
+}
+
+// pick takes a batch of each partition that is ready and may send, up to the
+// size of a request. Those with more to send come last the next time.
+func (s *sender) pick() ([]*part, []cut) {
+	s.mu.Lock()
+	ready := s.ready
+	s.ready = nil
+	clear(s.in)
+	s.mu.Unlock()
+	var parts []*part
+	var cuts []cut
+	size := 0
+	for i, p := range ready {
+		if size >= s.copier.Limits.Request {
+			for _, later := range ready[i:] {
+				s.offer(later)
+			}
+			break
+		}
+		p.mu.Lock()
+		c, ok, more := p.pop(s)
+		p.mu.Unlock()
+		if ok {
+			parts, cuts, size = append(parts, p), append(cuts, c), size+len(c.bytes)
+		}
+		if more {
+			defer s.offer(p)
+		}
+	}
+	return parts, cuts
+}
+
+// pop moves the next batch from the queue to the flight. more says that another
+// may follow at once. p.mu is held.
+func (p *part) pop(s *sender) (c cut, ok, more bool) {
+	if p.phase != Copying || len(p.queue) == 0 || len(p.flight) >= inFlight {
+		return cut{}, false, false
+	}
+	c = p.merge(s)
+	p.flight = append(p.flight, c)
+	p.newest = max(p.newest, c.time)
+	return c, true, len(p.queue) > 0 && len(p.flight) < inFlight
+}
+
+// The sizes below which waiting batches are merged: where a request costs the
+// broker more than the bytes do, and, far away, where the round trip does.
+const (
+	smallPlain  = 32 << 10
+	smallPacked = 2 << 10
+	smallFar    = 64 << 10
+	far         = 10 * time.Millisecond
+	merged      = 512 << 10 // bytes, before packing
+	backlog     = 4         // batches that wait
+)
+
+// merge takes the first batch of the queue, with those behind it where they are
+// small and many.
+func (p *part) merge(s *sender) cut {
+	n := 1
+	first := p.queue[0]
+	b, err := header(first.bytes)
+	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && len(first.bytes) < small && len(p.queue) >= backlog {
+		for size := len(first.bytes); n < len(p.queue); n++ {
+			if size += len(p.queue[n].bytes); size > merged {
+				break
+			}
+		}
+	}
+	if n > 1 {
+		if c, took := p.spliced(s.copier, n); took > 0 {
+			p.shift(took)
+			return c
+		}
+	}
+	p.queued -= len(first.bytes)
+	p.queue = p.queue[1:]
+	return first
+}
+
+// clock takes the time of an acknowledgement. What the broker's queue adds is
+// left out as the quickest counts, which grows slowly in case the way does.
+func (s *sender) clock(took time.Duration) {
+	last := time.Duration(s.quickest.Load())
+	if last > 0 {
+		took = min(took, last+last/256+time.Microsecond)
+	}
+	s.quickest.Store(int64(took))
+}
+
+func limit(b batch.Batch, trip time.Duration) int {
+	switch {
+	case trip > far:
+		return smallFar
+	case b.Codec() == batch.None:
+		return smallPlain
+	default:
+		return smallPacked
+	}
+}
+
+// shift takes the first n batches off the queue and gives their memory back.
+func (p *part) shift(n int) {
+	for _, c := range p.queue[:n] {
+		p.queued -= len(c.bytes)
+		c.release()
+	}
+	p.queue = p.queue[n:]
+}
+
+// spliced puts up to n waiting batches into one; it says how many. Batches that
+// cannot be merged are sent as they are.
+func (p *part) spliced(c *Copier, n int) (cut, int) {
+	s := c.splicer()
+	defer c.splicers.Put(s)
+	all := cut{base: p.queue[0].base}
+	took := 0
+	for _, one := range p.queue[:n] {
+		b, err := header(one.bytes)
+		if err != nil || s.Open(b, 0, batch.All) != nil {
+			break
+		}
+		before := s.Len()
+		rest, err := s.Take()
+		if err != nil || rest {
+			if s.Len() != before { // a part of it is in already
+				return cut{}, 0
+			}
+			break
+		}
+		all.count += one.count
+		all.time = max(all.time, one.time)
+		took++
+	}
+	if took < 2 {
+		return cut{}, 0
+	}
+	stamp, err := p.stamp(c, all.base)
+	if err != nil {
+		return cut{}, 0
+	}
+	if all.bytes, _, err = s.Finish(nil, stamp); err != nil {
+		return cut{}, 0
+	}
+	return all, took
+}
+
+// send sends one request. Whatever becomes of it is told to the partitions.
+func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
+	batches := make([]wire.Batch, len(parts))
+	of := make(map[wire.Partition]int, len(parts))
+	for i, p := range parts {
+		batches[i] = wire.Batch{Partition: p.Partition, Records: cuts[i].bytes}
+		of[p.Partition] = i
+	}
+	began := time.Now()
+	answered := func(acks []wire.Ack, _ time.Duration, err error) {
+		if err == nil {
+			s.clock(time.Since(began))
+		}
+		left := make([]bool, len(parts))
+		for _, a := range acks {
+			if i, ok := of[a.Partition]; ok && !left[i] {
+				left[i] = true
+				parts[i].answered(s, cuts[i], a)
+			}
+		}
+		if err == nil {
+			err = errUnanswered
+		}
+		for i, p := range parts {
+			if !left[i] {
+				p.failed(s.copier, cuts[i], err)
+			}
+		}
+	}
+	conn, err := s.copier.Target.Broker(ctx, s.broker, s.lane)
+	if err == nil {
+		err = conn.Produce(ctx, s.copier.Limits.Timeout, batches, answered)
+	}
+	if err != nil {
+		for i, p := range parts {
+			p.failed(s.copier, cuts[i], err)
+		}
+	}
+}
+
+var errUnanswered = errors.New("the broker's answer leaves the partition out")
+
+// answered takes an acknowledgement, or a refusal.
+func (p *part) answered(s *sender, c cut, a wire.Ack) {
+	if a.Err != nil {
+		p.failed(s.copier, c, refusal(a))
+		return
+	}
+	p.mu.Lock()
+	p.land(c)
+	misplaced := batch.CheckAcknowledged(c.base, a.BaseOffset)
+	switch {
+	case misplaced != nil:
+		p.stop(misplaced)
+	case p.phase == Copying:
+		p.acked = max(p.acked, c.base+c.count)
+		p.copied.records += c.count
+		p.copied.bytes += int64(len(c.bytes))
+		p.tries = 0
+	}
+	more := p.phase == Copying && len(p.queue) > 0
+	resuming := p.phase == Resuming && len(p.flight) == 0
+	p.mu.Unlock()
+	if more {
+		s.offer(p)
+	}
+	if resuming {
+		s.copier.resumeSoon()
+	}
+}
+
+func refusal(a wire.Ack) error {
+	if a.Why != "" {
+		return fmt.Errorf("%w: %s", a.Err, a.Why)
+	}
+	return a.Err
+}
+
+// land takes a batch out of the flight. p.mu is held.
+func (p *part) land(c cut) {
+	for i := range p.flight {
+		if p.flight[i].base == c.base && p.flight[i].count == c.count {
+			p.flight = append(p.flight[:i:i], p.flight[i+1:]...)
+			break
+		}
+	}
+	c.release()
+}
+
+// failed decides what a failure means: to be told apart are what the log end
+// tells, and what will fail again.
+func (p *part) failed(c *Copier, sent cut, err error) {
+	p.mu.Lock()
+	p.land(sent)
+	switch {
+	case errors.Is(err, kerr.InvalidProducerEpoch):
+		p.stop(errors.Join(errSuperseded, err))
+	case passing(err):
+		p.resume(fmt.Errorf("writing to the target: %w", err))
+		p.until = time.Now()
+		var broken *wire.BrokenError
+		if errors.As(err, &broken) {
+			p.until = p.until.Add(c.outwait(p))
+		}
+	default:
+		p.stop(fmt.Errorf("the target refuses records %d to %d (target offsets): %w", sent.base, sent.base+sent.count-1, err))
+	}
+	p.mu.Unlock()
+	c.resumeSoon()
+}
+
+// passing reports whether the log end and another try can help.
+func passing(err error) bool {
+	var known *kerr.Error
+	if !errors.As(err, &known) {
+		return true // the connection
+	}
+	return known.Retriable || errors.Is(err, kerr.OutOfOrderSequenceNumber) || errors.Is(err, kerr.UnknownProducerID)
+}
+
+// outwait is how long to wait before the log end is read when requests may still
+// be under way: old records have no duplicate check on the broker (R23).
+func (c *Copier) outwait(p *part) time.Duration {
+	if c.MaxAge > 0 && time.Since(time.UnixMilli(p.newest)) > c.MaxAge {
+		return c.Wait
+	}
+	return 0
+}

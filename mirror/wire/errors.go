@@ -1,0 +1,66 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+)
+
+// ErrClosed says that the connection was closed by this side.
+var ErrClosed = errors.New("the connection is closed")
+
+// BrokenError says that a connection ended. What was under way on it may or may
+// not have been carried out.
+type BrokenError struct {
+	Address string
+	Cause   error
+}
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("the connection to broker %s broke: %v", e.Address, e.Cause)
+}
+
+func (e *BrokenError) Unwrap() error { return e.Cause }
+
+// UnsupportedError says that a broker does not speak a request in any version
+// that kplan does.
+type UnsupportedError struct {
+	Address string
+	Request string
+	Least   int16 // the lowest version that kplan speaks
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("broker %s does not speak %s version %d or later: it is too old for the mirror, or no Kafka broker", e.Address, e.Request, e.Least)
+}
+
+// AnswerError says that a broker answered what the protocol does not allow.
+type AnswerError struct {
+	Address string
+	Request string
+	Cause   error
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("broker %s answers %s in a way that cannot be read: %v", e.Address, e.Request, e.Cause)
+}
+
+func (e *AnswerError) Unwrap() error { return e.Cause }
+
+// Code returns Kafka's error for a code, nil for 0. Kafka's errors are compared
+// with errors.Is to those of franz-go's kerr.
+func Code(code int16) error { return kerr.ErrorForCode(code) }
+
+// LoginError says that a broker refused the credentials.
+type LoginError struct {
+	Address   string
+	Mechanism string
+	Cause     error
+}
+
+func (e *LoginError) Error() string {
+	return fmt.Sprintf("logging in to broker %s by %s: %v. Check username and password, and whether the listener takes this mechanism", e.Address, e.Mechanism, e.Cause)
+}
+
+func (e *LoginError) Unwrap() error { return e.Cause }

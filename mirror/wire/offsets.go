@@ -1,0 +1,242 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// The timestamps of ListOffsets that stand for the ends of a log.
+const (
+	logStart int64 = -2
+	logEnd   int64 = -1
+)
+
+// The replica ids with which an offset is asked for: a consumer's is answered by
+// the leader with the high watermark, the debugging one by any replica with the
+// end of its log.
+const (
+	asConsumer int32 = -1
+	asDebugger int32 = -2
+)
+
+// UnsettledError says why the true end of a log cannot be told now (R5).
+type UnsettledError struct {
+	Partition Partition
+	Why       string
+	Cause     error // Kafka's; may be nil
+}
+
+func (e *UnsettledError) Error() string {
+	text := fmt.Sprintf("the log end of %s[%d] is not settled: %s", e.Partition.Topic, e.Partition.Number, e.Why)
+	if e.Cause != nil {
+		text += ": " + e.Cause.Error()
+	}
+	return text
+}
+
+func (e *UnsettledError) Unwrap() error { return e.Cause }
+
+// LogEnds returns the true log end of each partition by R5: asked of the leader
+// that the highest epoch of any reachable broker's metadata names, on one
+// connection, as debugger and as consumer, both equal; and another broker still
+// names that epoch afterwards. Partitions for which this does not hold now are
+// in the second map, with *UnsettledError; ask again a little later. The error
+// is that of the cluster.
+func (c *Client) LogEnds(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+	leaders, err := c.highestLeaders(ctx, topicsOf(partitions))
+	if err != nil {
+		return nil, nil, err
+	}
+	ends, unsettled := map[Partition]int64{}, map[Partition]error{}
+	byBroker := map[int32][]Partition{}
+	for _, p := range partitions {
+		l, ok := leaders[p]
+		if !ok || l.Broker < 0 {
+			unsettled[p] = &UnsettledError{Partition: p, Why: "it has no leader"}
+			continue
+		}
+		byBroker[l.Broker] = append(byBroker[l.Broker], p)
+	}
+	for broker, ps := range byBroker {
+		if err := c.endsAt(ctx, broker, ps, leaders, ends, unsettled); err != nil {
+			for _, p := range ps {
+				unsettled[p] = &UnsettledError{Partition: p, Why: "its leader cannot be asked", Cause: err}
+			}
+		}
+	}
+	after, err := c.highestLeaders(ctx, topicsOf(partitions))
+	if err != nil {
+		return nil, nil, err
+	}
+	for p := range ends {
+		if after[p] != leaders[p] {
+			unsettled[p] = &UnsettledError{Partition: p, Why: "its leader has changed"}
+			delete(ends, p)
+		}
+	}
+	return ends, unsettled, nil
+}
+
+// endsAt asks one broker for the partitions that it leads.
+func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leaders map[Partition]Leader, ends map[Partition]int64, unsettled map[Partition]error) error {
+	conn, err := c.Broker(ctx, broker, control)
+	if err != nil {
+		return err
+	}
+	end, err := conn.listOffsets(ctx, asDebugger, logEnd, ps, leaders)
+	if err != nil {
+		return err
+	}
+	mark, err := conn.listOffsets(ctx, asConsumer, logEnd, ps, leaders)
+	if err != nil {
+		return err
+	}
+	for _, p := range ps {
+		e, m := end[p], mark[p]
+		switch err := errors.Join(e.err, m.err); {
+		case errors.Is(err, kerr.OffsetNotAvailable):
+			unsettled[p] = &UnsettledError{Partition: p, Why: "its new leader waits for the replicas", Cause: kerr.OffsetNotAvailable}
+		case err != nil:
+			unsettled[p] = &UnsettledError{Partition: p, Why: "its leader refuses to tell", Cause: err}
+		case e.offset != m.offset:
+			unsettled[p] = &UnsettledError{Partition: p, Why: fmt.Sprintf("records up to %d are not on all in-sync replicas, those up to %d are; with fewer of these than min.insync.replicas that stays so", e.offset, m.offset)}
+		default:
+			ends[p] = e.offset
+		}
+	}
+	return nil
+}
+
+// LogStarts returns the first offset of each partition, as its leader tells.
+func (c *Client) LogStarts(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+	leaders, err := c.highestLeaders(ctx, topicsOf(partitions))
+	if err != nil {
+		return nil, nil, err
+	}
+	starts, failed := map[Partition]int64{}, map[Partition]error{}
+	byBroker := map[int32][]Partition{}
+	for _, p := range partitions {
+		if l, ok := leaders[p]; !ok || l.Broker < 0 {
+			failed[p] = &UnsettledError{Partition: p, Why: "it has no leader"}
+		} else {
+			byBroker[l.Broker] = append(byBroker[l.Broker], p)
+		}
+	}
+	for broker, ps := range byBroker {
+		conn, err := c.Broker(ctx, broker, control)
+		var told map[Partition]told
+		if err == nil {
+			told, err = conn.listOffsets(ctx, asConsumer, logStart, ps, leaders)
+		}
+		for _, p := range ps {
+			if one := errors.Join(err, told[p].err); one != nil {
+				failed[p] = one
+			} else {
+				starts[p] = told[p].offset
+			}
+		}
+	}
+	return starts, failed, nil
+}
+
+type told struct {
+	offset int64
+	err    error
+}
+
+func (c *Conn) listOffsets(ctx context.Context, replica int32, at int64, ps []Partition, leaders map[Partition]Leader) (map[Partition]told, error) {
+	req := kmsg.NewPtrListOffsetsRequest()
+	req.ReplicaID = replica
+	index := map[string]int{}
+	for _, p := range ps {
+		i, ok := index[p.Topic]
+		if !ok {
+			i = len(req.Topics)
+			index[p.Topic] = i
+			t := kmsg.NewListOffsetsRequestTopic()
+			t.Topic = p.Topic
+			req.Topics = append(req.Topics, t)
+		}
+		part := kmsg.NewListOffsetsRequestTopicPartition()
+		part.Partition = p.Number
+		part.CurrentLeaderEpoch = leaders[p].Epoch
+		part.Timestamp = at
+		req.Topics[i].Partitions = append(req.Topics[i].Partitions, part)
+	}
+	resp, err := c.Request(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	answers := map[Partition]told{}
+	for _, t := range resp.(*kmsg.ListOffsetsResponse).Topics {
+		for _, p := range t.Partitions {
+			answers[Partition{t.Topic, p.Partition}] = told{p.Offset, Code(p.ErrorCode)}
+		}
+	}
+	for _, p := range ps {
+		if _, ok := answers[p]; !ok {
+			answers[p] = told{err: errNotAnswered}
+		}
+	}
+	return answers, nil
+}
+
+var errNotAnswered = errors.New("the broker's answer leaves the partition out")
+
+// highestLeaders asks every broker that can be asked, and believes the highest
+// epoch.
+func (c *Client) highestLeaders(ctx context.Context, topics []string) (map[Partition]Leader, error) {
+	first, err := c.Metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	leaders := map[Partition]Leader{}
+	take := func(m Metadata) {
+		for name, t := range m.Topics {
+			for i, l := range t.Leaders {
+				p := Partition{name, int32(i)}
+				if known, ok := leaders[p]; !ok || l.Epoch > known.Epoch {
+					leaders[p] = l
+				}
+			}
+		}
+	}
+	take(first)
+	for _, broker := range first.Brokers {
+		if broker == first.From {
+			continue
+		}
+		m, err := c.briefly(ctx, broker, topics)
+		if err != nil {
+			continue // one that is down names nobody
+		}
+		take(m)
+	}
+	return leaders, nil
+}
+
+func topicsOf(ps []Partition) []string {
+	seen := map[string]bool{}
+	var topics []string
+	for _, p := range ps {
+		if !seen[p.Topic] {
+			seen[p.Topic] = true
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
+}
+
+// briefly asks one of many brokers: one that hangs must not hold up the rest.
+func (c *Client) briefly(ctx context.Context, broker int32, topics []string) (Metadata, error) {
+	ctx, cancel := context.WithTimeout(ctx, opinionLimit)
+	defer cancel()
+	return c.MetadataFrom(ctx, broker, topics)
+}
+
+const opinionLimit = 5 * time.Second
