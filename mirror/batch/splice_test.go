@@ -2,6 +2,7 @@ package batch
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -309,6 +310,19 @@ func TestCodecs(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestSnappyOnlyClaims(t *testing.T) {
+	block := append(binary.AppendUvarint(nil, 1<<30), 0, 'x')
+	got, err := unsnappy(nil, block, 1<<30)
+	if !errors.Is(err, errSnappySize) || cap(got) > 1000 {
+		t.Errorf("room for %d bytes, %v", cap(got), err)
+	}
+	for _, cut := range []string{xerialHeader + "\x00\x00", xerialHeader + "\x00\x00\x00\x09x", xerialHeader + "\xff\xff\xff\xff"} {
+		if _, err := unsnappy(nil, []byte(cut), 1<<20); !errors.Is(err, errXerial) {
+			t.Errorf("%q: %v", cut, err)
 		}
 	}
 }
