@@ -43,6 +43,8 @@ func TestFilterTellsCommittedFromAborted(t *testing.T) {
 		{transactional(12, 2, 2), Data},    // 2 commits
 		{plain(14, 1), Data},               // not of the transaction, although of its producer
 		{transactional(15, 3, 1), Aborted},
+		{marker(16, 1, 1), Marker}, // no end of the aborted one
+		{transactional(17, 1, 1), Aborted},
 		{marker(20, 1, 0), Marker},
 		{transactional(21, 1, 1), Data}, // a new transaction of 1, committed
 		{transactional(22, 3, 1), Aborted},

@@ -127,7 +127,7 @@ func TestOldFormats(t *testing.T) {
 		for name, c := range cases {
 			t.Run(codec.String()+" "+name, func(t *testing.T) {
 				out, runs := convert(t, testSplicer(t), c.set)
-				if diff := cmp.Diff(c.want, decode(t, out)); diff != "" {
+				if diff := cmp.Diff(c.want, decode(t, out), exactly()); diff != "" {
 					t.Error(diff)
 				}
 				if diff := cmp.Diff(c.runs, runs); diff != "" {

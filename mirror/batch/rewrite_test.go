@@ -25,7 +25,7 @@ func TestRewriteKeepsRecords(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff(renumber(records), decode(t, b.Bytes())); diff != "" {
+			if diff := cmp.Diff(renumber(records), decode(t, b.Bytes()), exactly()); diff != "" {
 				t.Errorf("%s, %d bytes: %s", codec, size, diff)
 			}
 			parse(t, b.Bytes())
@@ -44,8 +44,8 @@ func TestRewriteKeepsRecords(t *testing.T) {
 func TestPatchAgreesWithComputing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(2, 2))
 	p := NewPatcher()
-	for i := range 3000 {
-		n := rng.IntN(1 + rng.IntN(1+rng.IntN(1<<16)))
+	for i := range 700 {
+		n := rng.IntN(1 + rng.IntN(1+rng.IntN(1<<15)))
 		if i < 300 {
 			n = i
 		}

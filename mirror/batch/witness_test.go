@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/rand/v2"
+	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -22,6 +24,11 @@ type record struct {
 	Offset, Time int64
 	Key, Value   []byte // nil is null
 	Headers      []header
+}
+
+// exactly tells null from empty, and is faster than byte by byte.
+func exactly() cmp.Option {
+	return cmp.Comparer(func(a, b []byte) bool { return (a == nil) == (b == nil) && bytes.Equal(a, b) })
 }
 
 // spec is a batch to be made; what is zero is made up from the records.
@@ -97,18 +104,32 @@ func appendNullable(b, v []byte) []byte {
 	return append(binary.AppendVarint(b, int64(len(v))), v...)
 }
 
+// witness is franz-go's codecs, which are dear to make.
+var witness = sync.OnceValue(func() (w struct {
+	pack   map[Codec]kgo.Compressor
+	unpack kgo.Decompressor
+}) {
+	w.pack = map[Codec]kgo.Compressor{}
+	for codec, how := range map[Codec]kgo.CompressionCodec{
+		Gzip: kgo.GzipCompression(), Snappy: kgo.SnappyCompression(), LZ4: kgo.Lz4Compression(), Zstd: kgo.ZstdCompression(),
+	} {
+		c, err := kgo.DefaultCompressor(how)
+		if err != nil {
+			panic(err)
+		}
+		w.pack[codec] = c
+	}
+	w.unpack = kgo.DefaultDecompressor()
+	return w
+})
+
 // compress uses franz-go's compressors, and its framing of them.
 func compress(t testing.TB, codec Codec, b []byte) []byte {
 	t.Helper()
 	if codec == None {
 		return b
 	}
-	c, err := kgo.DefaultCompressor(map[Codec]kgo.CompressionCodec{
-		Gzip: kgo.GzipCompression(), Snappy: kgo.SnappyCompression(), LZ4: kgo.Lz4Compression(), Zstd: kgo.ZstdCompression(),
-	}[codec])
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := witness().pack[codec]
 	out, used := c.Compress(new(bytes.Buffer), b)
 	if int(used) != int(codec) {
 		t.Fatalf("compressed with %d instead of %s", used, codec)
@@ -122,7 +143,7 @@ func decode(t testing.TB, records []byte) []record {
 	t.Helper()
 	p := kmsg.NewFetchResponseTopicPartition()
 	p.RecordBatches = records
-	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Topic: "t"}, &p, kgo.DefaultDecompressor(), nil)
+	got, _ := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{Topic: "t"}, &p, witness().unpack, nil)
 	if got.Err != nil {
 		t.Fatalf("franz-go cannot read it: %v", got.Err)
 	}
