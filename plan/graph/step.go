@@ -23,8 +23,12 @@ type Kind string
 // The kinds, in the order in which one topic or service meets them.
 const (
 	CreateTopic Kind = "topic.create"   // make the target's topic like the source's
+	GrantACLs   Kind = "acl.create"     // give a principal the rules on the target that it has on the source
+	SetQuota    Kind = "quota.set"      // give a client on the target the quota that it has on the source
+	CreateUser  Kind = "user.create"    // create a SCRAM user on the target
 	Hold        Kind = "topic.hold"     // note where the target's log ends, hold its retention (R16)
 	Stop        Kind = "service.stop"   // stop a service on Side
+	Fence       Kind = "topic.fence"    // the stopped writers' principals are denied to write on the source (R8)
 	Boundary    Kind = "topic.boundary" // writers gone, quiet, log end measured (R4, R6)
 	Drain       Kind = "group.drain"    // everything before the boundary consumed on the source (R7)
 	Vacate      Kind = "group.vacate"   // no member left on the source (R9)
