@@ -166,17 +166,3 @@ func (l *loader) existingFile(b *block, name string) string {
 	}
 	return d.text
 }
-
-func (l *loader) buildSASL(b *block) *SASL {
-	s := &SASL{Range: b.rng}
-	if d, ok := l.value(b, "mechanism"); ok {
-		s.Mechanism = d.text
-	}
-	if d, ok := l.value(b, "username"); ok {
-		s.Username = d.text
-	}
-	if d, ok := l.value(b, "password"); ok {
-		s.Password = d.secret
-	}
-	return s
-}

@@ -24,6 +24,12 @@ func codesClusters() []CodeInfo {
 		{"KP1307", "Duplicate cluster id",
 			"Two clusters of the plan state the same id, so they are one and the same cluster.",
 			"Correct one of the ids."},
+		{"KP1308", "Credentials do not fit the mechanism",
+			"PLAIN and SCRAM log in with username and password, OAUTHBEARER with a token that kplan gets from token_url as client_id with client_secret.",
+			"Give what the mechanism needs, and only that."},
+		{"KP1309", "Invalid token_url",
+			"The client secret is sent there, so it must be https; http is taken on the loopback interface only, for tests.",
+			"Write the address of the issuer's token endpoint, such as \"https://issuer.example/oauth2/token\"."},
 	}
 }
 

@@ -77,9 +77,19 @@ type SchemeKind string
 
 // The schemes.
 const (
+	OAuth     *OAuth // of OAUTHBEARER
 	ProductionFirst SchemeKind = "production_first"
 	ProductionLater SchemeKind = "production_later"
 )
+// OAuth says how a token is got: OpenID Connect client credentials.
+type OAuth struct {
+	TokenURL     string
+	ClientID     string
+	ClientSecret Secret
+	Scopes       []string
+	CAFile       string // of the issuer, relative to the plan's directory; empty: the system's roots
+}
+
 
 // Migration is the one migration of a plan.
 type Migration struct {

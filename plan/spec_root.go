@@ -87,16 +87,34 @@ func specTLS() BlockSpec {
 
 func specSASL() BlockSpec {
 	return BlockSpec{
+			verified("insecure_skip_verify"), verified("insecure"), verified("skip_verify"), verified("verify"),
 		Type: "sasl", Doc: "Authenticates with SASL.",
 		Attrs: []AttrSpec{
 			{Name: "mechanism", Kind: KindEnum, Required: true, Doc: "How the client proves who it is.", Values: []ValueSpec{
 				{Value: "PLAIN", Doc: "Sends the password; use it with TLS."},
+// verified is a switch that other programs have and kplan will not.
+func verified(name string) AttrSpec {
+	return AttrSpec{
+		Name: name, Kind: KindBool, Doc: "Would take any certificate.",
+		Never: "Whoever stands between would get the credentials and the records. For certificates of your own authority, or self-signed ones, give ca_file; where the name does not match the address, give server_name.",
+	}
+}
+
 				{Value: "SCRAM-SHA-256", Doc: "RFC 5802."},
 				{Value: "SCRAM-SHA-512", Doc: "RFC 5802."},
-				{Value: "OAUTHBEARER", Doc: "A token (KIP-255).", NotBuilt: "Use a listener with SCRAM or mutual TLS."},
+				{Value: "OAUTHBEARER", Doc: "A token of an OpenID Connect issuer (KIP-768), got with client credentials."},
+				{Value: "GSSAPI", Doc: "Kerberos.", Never: "It would need Kerberos' own configuration and tickets on every machine. Use a listener with SCRAM, OAUTHBEARER or mutual TLS."},
+				{Value: "AWS_MSK_IAM", Doc: "Signatures of one vendor.", Never: "It works with one vendor's brokers alone. They offer SCRAM-SHA-512 (port 9096) and mutual TLS (port 9094) as well; use one of those."},
+				{Value: "SCRAM-SHA-1", Doc: "RFC 5802.", Never: "Kafka never had it. Use SCRAM-SHA-512."},
+				{Value: "EXTERNAL", Doc: "The client's certificate.", Never: "Kafka has it without SASL: leave the sasl block out, and give cert_file and key_file in the tls block."},
 			}},
-			{Name: "username", Kind: KindString, Required: true, Doc: "The user."},
-			{Name: "password", Kind: KindString, Required: true, Sensitive: true, Doc: "The password, through env() or file()."},
+			{Name: "username", Kind: KindString, Doc: "The user; of PLAIN and SCRAM."},
+			{Name: "password", Kind: KindString, Sensitive: true, Doc: "The password, through env() or file(); of PLAIN and SCRAM."},
+			{Name: "token_url", Kind: KindString, Doc: "The issuer's token endpoint (https); of OAUTHBEARER."},
+			{Name: "client_id", Kind: KindString, Doc: "Who kplan is to the issuer; of OAUTHBEARER."},
+			{Name: "client_secret", Kind: KindString, Sensitive: true, Doc: "Its secret, through env() or file(); of OAUTHBEARER."},
+			{Name: "scopes", Kind: KindStrings, MayBeNil: true, Doc: "The scopes to ask for; of OAUTHBEARER."},
+			{Name: "ca_file", Kind: KindPath, Default: "the system's roots", Doc: "Certificates (PEM) that sign the issuer's; of OAUTHBEARER."},
 		},
 	}
 }
