@@ -87,6 +87,11 @@ func (l *loader) buildCluster(b *block) *Cluster {
 	if inner := b.only("capacity"); inner != nil {
 		c.Capacity = l.buildCapacity(inner)
 	}
+	if inner := b.only("authorizer"); inner != nil {
+		if d, ok := l.value(inner, "allow_everyone"); ok {
+			c.Authorizer = &Authorizer{AllowEveryone: d.yes, Range: inner.rng}
+		}
+	}
 	for _, inner := range b.all("listener") {
 		l.plainName(inner.labels[0], "listener")
 		further := l.buildListener(inner, inner.labels[0].text)

@@ -35,7 +35,15 @@ type Cluster struct {
 	ClusterID string      // empty: any
 	Listeners []*Listener // further listeners, by name
 	Capacity  *Capacity   // nil: nothing is stated
-	Range     hcl.Range
+
+	Authorizer *Authorizer // nil: nothing is stated
+	Range      hcl.Range
+}
+
+// Authorizer is what a cluster's authorizer does and its brokers do not tell.
+type Authorizer struct {
+	AllowEveryone bool // allow.everyone.if.no.acl.found is true on the brokers
+	Range         hcl.Range
 }
 
 // Capacity is what a cluster must have as a target.
@@ -66,21 +74,13 @@ type TLS struct {
 
 // SASL holds credentials.
 type SASL struct {
-	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
-	Username  string
+	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER
+	Username  string // of all but OAUTHBEARER
 	Password  Secret
+	OAuth     *OAuth // of OAUTHBEARER
 	Range     hcl.Range
 }
 
-// SchemeKind names a way to migrate.
-type SchemeKind string
-
-// The schemes.
-const (
-	OAuth     *OAuth // of OAUTHBEARER
-	ProductionFirst SchemeKind = "production_first"
-	ProductionLater SchemeKind = "production_later"
-)
 // OAuth says how a token is got: OpenID Connect client credentials.
 type OAuth struct {
 	TokenURL     string
@@ -90,6 +90,14 @@ type OAuth struct {
 	CAFile       string // of the issuer, relative to the plan's directory; empty: the system's roots
 }
 
+// SchemeKind names a way to migrate.
+type SchemeKind string
+
+// The schemes.
+const (
+	ProductionFirst SchemeKind = "production_first"
+	ProductionLater SchemeKind = "production_later"
+)
 
 // Migration is the one migration of a plan.
 type Migration struct {

@@ -69,6 +69,12 @@ func specCluster() BlockSpec {
 					{Name: "headroom", Kind: KindNumber, Default: "1.2", Doc: "By how much the disk must exceed what the topics need, as a factor."},
 				},
 			},
+			{
+				Type: "authorizer", Doc: "What the cluster's authorizer does and its brokers do not tell.",
+				Attrs: []AttrSpec{
+					{Name: "allow_everyone", Kind: KindBool, Required: true, Doc: "Whether allow.everyone.if.no.acl.found is true on the brokers: then the first rule on a topic shuts everybody else out (R8)."},
+				},
+			},
 		},
 	}
 }
@@ -81,17 +87,11 @@ func specTLS() BlockSpec {
 			{Name: "cert_file", Kind: KindPath, Doc: "The client's certificate (PEM), for mutual TLS; needs key_file."},
 			{Name: "key_file", Kind: KindPath, Doc: "The key (PEM) of cert_file."},
 			{Name: "server_name", Kind: KindString, Default: "the broker's host", Doc: "The name that the brokers' certificates must carry."},
+			verified("insecure_skip_verify"), verified("insecure"), verified("skip_verify"), verified("verify"),
 		},
 	}
 }
 
-func specSASL() BlockSpec {
-	return BlockSpec{
-			verified("insecure_skip_verify"), verified("insecure"), verified("skip_verify"), verified("verify"),
-		Type: "sasl", Doc: "Authenticates with SASL.",
-		Attrs: []AttrSpec{
-			{Name: "mechanism", Kind: KindEnum, Required: true, Doc: "How the client proves who it is.", Values: []ValueSpec{
-				{Value: "PLAIN", Doc: "Sends the password; use it with TLS."},
 // verified is a switch that other programs have and kplan will not.
 func verified(name string) AttrSpec {
 	return AttrSpec{
@@ -100,6 +100,12 @@ func verified(name string) AttrSpec {
 	}
 }
 
+func specSASL() BlockSpec {
+	return BlockSpec{
+		Type: "sasl", Doc: "Authenticates with SASL.",
+		Attrs: []AttrSpec{
+			{Name: "mechanism", Kind: KindEnum, Required: true, Doc: "How the client proves who it is.", Values: []ValueSpec{
+				{Value: "PLAIN", Doc: "Sends the password; use it with TLS."},
 				{Value: "SCRAM-SHA-256", Doc: "RFC 5802."},
 				{Value: "SCRAM-SHA-512", Doc: "RFC 5802."},
 				{Value: "OAUTHBEARER", Doc: "A token of an OpenID Connect issuer (KIP-768), got with client credentials."},

@@ -18,6 +18,7 @@ import (
 //	scheme production_later
 //	service P: t1 t2 (g1 g2) -> t3
 //	manual P
+//	fence P User:p      (P writes as User:p; the scheme has the fence)
 //	gate G before P approved   (a phase or a service; approved: by a person)
 //	topics t1 t2        (what the source has; online when present)
 //	groups g1           (what the source has)
@@ -46,6 +47,12 @@ func parse(t testing.TB, text string) input {
 			m.Services = append(m.Services, parseService(rest, rng))
 		case "manual":
 			m.Service(rest).Switch.Manual = &plan.ManualSwitch{}
+		case "fence":
+			name, principals, _ := strings.Cut(rest, " ")
+			m.Scheme.Fence = "acl"
+			for _, p := range strings.Fields(principals) {
+				m.Service(name).Principals = append(m.Service(name).Principals, plan.NamedRef{Name: p, Range: rng})
+			}
 		case "gate":
 			m.Gates = append(m.Gates, parseGate(t, rest, rng))
 		case "topics":
