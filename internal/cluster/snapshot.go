@@ -28,4 +28,7 @@ type Snapshot struct {
 	// cluster would fill them in; nil where nobody asked. Its keys, with those
 	// of Topics, are the config names that the cluster knows.
 	Defaults map[string]Config
+
+	// Access holds rules, quotas and users, as far as somebody asked for them.
+	Access Access
 }
