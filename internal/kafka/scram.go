@@ -6,7 +6,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/IBM/sarama"
 
@@ -47,19 +50,37 @@ func scramUsersOn(b *sarama.Broker) ([]cluster.ScramUser, error) {
 	if err := accessRefused(resp.ErrorCode, deref(resp.ErrorMessage)); err != nil {
 		return nil, err
 	}
+	escaped, err := escapesUsers(b)
+	if err != nil {
+		return nil, err
+	}
 	var users []cluster.ScramUser
 	for _, r := range resp.Results {
 		if !errors.Is(r.ErrorCode, sarama.ErrNoError) {
 			return nil, fmt.Errorf("user %q: %w", r.User, r.ErrorCode)
 		}
+		name := r.User
+		if plain, err := url.PathUnescape(name); escaped && err == nil {
+			name = plain
+		}
 		for _, i := range r.CredentialInfos {
-			users = append(users, cluster.ScramUser{Name: r.User, Mechanism: i.Mechanism.String(), Iterations: int(i.Iterations)})
+			users = append(users, cluster.ScramUser{Name: name, Mechanism: i.Mechanism.String(), Iterations: int(i.Iterations)})
 		}
 	}
 	slices.SortFunc(users, func(a, b cluster.ScramUser) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Mechanism, b.Mechanism))
 	})
 	return users, nil
+}
+
+// escapesUsers reports whether a broker lists users as ZooKeeper keeps them: by
+// percent signs (2.8.2 does). Without ZooKeeper there is a metadata.version.
+func escapesUsers(b *sarama.Broker) (bool, error) {
+	resp, err := b.ApiVersions(&sarama.ApiVersionsRequest{Version: 3, ClientSoftwareName: "kplan", ClientSoftwareVersion: "1"})
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(resp.FinalizedFeatures, func(f sarama.FinalizedFeatureKey) bool { return f.Name == "metadata.version" }), nil
 }
 
 // CreateScramUser creates a user with a password, which the brokers never see:
@@ -76,6 +97,9 @@ func (c *Client) CreateScramUser(ctx context.Context, user cluster.ScramUser, pa
 		mechanism = sarama.SCRAM_MECHANISM_SHA_512
 	default:
 		return fmt.Errorf("%s: mechanism %q is not SCRAM-SHA-256 or SCRAM-SHA-512", what, user.Mechanism)
+	}
+	if i := strings.IndexFunc(user.Name, func(r rune) bool { return r > unicode.MaxASCII }); i >= 0 {
+		return fmt.Errorf("%s: brokers take names of ASCII characters only at a login, so this user could never log in. Choose another name", what)
 	}
 	user.Iterations = cmp.Or(user.Iterations, scramIterations)
 	before, err := c.ScramUsers(ctx)
