@@ -29,7 +29,7 @@ const (
 // Catalogue returns every check that kplan knows, by name.
 func Catalogue() []Entry {
 	all := append(connectEntries(), capacityEntries()...)
-	return append(append(all, brokerEntries()...), movingEntries()...)
+	return append(append(append(all, brokerEntries()...), fenceEntries()...), movingEntries()...)
 }
 
 func connectEntries() []Entry {

@@ -77,6 +77,9 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 			o.Source.LogEnds[tp(0)] = cluster.LogEnds{LogEnd: 12, LastStable: 12}
 			r.at[tp(0)] = append(r.at[tp(0)], 11)
 		}),
+		checks.NameFence:        fencing(func(f *checks.Fencing) { f.Rules = nil }),
+		checks.NameFenceEffect:  fencing(func(f *checks.Fencing) { f.Topics["t"] = []string{"User:a", "User:super"} }),
+		checks.NameFenceWriters: fencing(func(f *checks.Fencing) { f.Rules = append(f.Rules, rule("User:stray", "write", cluster.Allow)) }),
 		checks.NameParity: func() []checks.Result {
 			return checks.Parity([]string{"t"}, []diff.Change{{Action: diff.Create, Object: topic("t")}}, nil)
 		},

@@ -214,6 +214,8 @@ func CheckNames() []string {
 		"brokers.autocreate", "brokers.parity", "brokers.versions",
 		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
-		"order.kept", "readers.known", "retention.backlog", "topics.parity",
+		"fence.effect", "fence.writers",
+		"order.kept", "readers.known", "retention.backlog",
+		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity",
 	}
 }
