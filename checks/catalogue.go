@@ -22,14 +22,14 @@ type Entry struct {
 const (
 	noRights       = "None: any client is told."
 	describeTopics = "Describe and DescribeConfigs on the selected topics."
-	describeGroups = "Describe on the groups, Describe on the selected topics."
+	describeGroups = "Describe on the cluster, on every group and on the selected topics."
 	readTopics     = "Read on the selected topics of the source, Describe on the groups."
 )
 
 // Catalogue returns every check that kplan knows, by name.
 func Catalogue() []Entry {
-	all := append(connectEntries(), capacityEntries()...)
-	return append(append(append(all, brokerEntries()...), fenceEntries()...), movingEntries()...)
+	all := append(append(connectEntries(), rightsEntries()...), capacityEntries()...)
+	return append(append(append(append(all, brokerEntries()...), accessEntries()...), fenceEntries()...), movingEntries()...)
 }
 
 func connectEntries() []Entry {

@@ -27,6 +27,12 @@ const (
 	NameDrained = "source.drained"
 	NameStray   = "writers.moved"
 
+	NameACLs      = diff.CheckACLs
+	NameFirstRule = "acls.first"
+	NameOwnRules  = "acls.own"
+	NameQuotas    = diff.CheckQuotas
+	NameUsers     = diff.CheckUsers
+
 	NameRightsSource   = "rights.source"
 	NameRightsTarget   = "rights.target"
 	NameRightsState    = "rights.state"

@@ -211,11 +211,12 @@ func (l *loader) buildWaiver(b *block) Waiver {
 // CheckNames returns the checks that a plan can waive, sorted.
 func CheckNames() []string {
 	return []string{
+		"acls.first", "acls.own", "acls.parity",
 		"brokers.autocreate", "brokers.parity", "brokers.versions",
 		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.writers",
-		"order.kept", "readers.known", "retention.backlog",
-		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity",
+		"order.kept", "quotas.parity", "readers.known", "retention.backlog",
+		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity", "users.parity",
 	}
 }

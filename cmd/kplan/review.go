@@ -85,6 +85,17 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		if failed := checks.Failing(reached); len(failed) > 0 {
 			return nil, &brokenError{checks: failed, err: err}
 		}
+		if kafka.NotAllowed(err) {
+			allowed, unasked := rights(ctx, p, seen{client: c.source}, seen{client: c.target})
+			if failed := lacking(diff.Waive(m, allowed)); len(failed) > 0 {
+				return nil, &brokenError{checks: failed, err: err}
+			}
+			err = errors.Join(err, unasked)
+		}
+		return nil, err
+	}
+	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true}, seen{c.target, r.target, nodes[1], true})
+	if err != nil {
 		return nil, err
 	}
 	r.selection = graph.Select(m, r.source)
@@ -108,7 +119,8 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	ground := checks.Ground{
 		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1], Wants: diff.Wants(m, r.source, r.target),
 	}
-	asked = append(asked, checks.Failing(append(append(reached, checks.Capacity(ground)...), checks.Brokers(ground)...))...)
+	asked = append(asked, checks.Failing(append(append(append(reached, allowed...), checks.Capacity(ground)...), checks.Brokers(ground)...))...)
+	asked = append(asked, checks.Failing(fenceChecks(ctx, c.source, m, r.graph, st, nodes[0]))...)
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
 	}

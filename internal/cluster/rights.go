@@ -17,3 +17,7 @@ var ErrNotAllowed = errors.New("this principal may not ask that")
 
 // ErrUserExists says that a user to be created is there already.
 var ErrUserExists = errors.New("the user exists already")
+
+// ErrRightsUntold says that the brokers speak Kafka's protocol and leave the
+// rights out of their answers.
+var ErrRightsUntold = errors.New("the brokers do not tell what a principal may do (KIP-430)")

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/IBM/sarama"
@@ -64,14 +66,36 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 	return r, g.Wait()
 }
 
-// errRightsUntold is for brokers that speak Kafka's protocol and leave the rights
-// out.
-var errRightsUntold = errors.New("the brokers do not tell what a principal may do (KIP-430)")
+// GroupNames lists every group of the cluster, also those that may not be
+// described; without Describe on the cluster, only those that may.
+func (c *Client) GroupNames(ctx context.Context) ([]string, error) {
+	names := map[string]bool{}
+	err := c.retry(ctx, func() error {
+		brokers, err := c.brokers()
+		if err != nil {
+			return err
+		}
+		for _, b := range brokers {
+			groups, err := listGroups(b)
+			if err != nil {
+				return fmt.Errorf("broker %d: %w", b.ID(), err)
+			}
+			for id := range groups {
+				names[id] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the groups of %s: %w", c.ep.Name(), err)
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}
 
 func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse) error {
 	onCluster, told := operationsIn(resp.ClusterAuthorizedOperations)
 	if !told || resp.Version < 8 {
-		return errRightsUntold
+		return cluster.ErrRightsUntold
 	}
 	r.Cluster = onCluster
 	for _, t := range resp.Topics {
@@ -113,7 +137,7 @@ func (c *Client) groupRights(ctx context.Context, group string) (map[string]bool
 			}
 			var told bool
 			if operations, told = operationsIn(resp.Groups[0].AuthorizedOperations); !told {
-				return errRightsUntold
+				return cluster.ErrRightsUntold
 			}
 			return nil
 		}()
@@ -126,4 +150,18 @@ func (c *Client) groupRights(ctx context.Context, group string) (map[string]bool
 		return nil, nil
 	}
 	return operations, err
+}
+
+// NotAllowed reports whether an error of this package is that the principal
+// lacks a right.
+func NotAllowed(err error) bool {
+	for _, code := range []error{
+		cluster.ErrNotAllowed, sarama.ErrTopicAuthorizationFailed, sarama.ErrGroupAuthorizationFailed,
+		sarama.ErrClusterAuthorizationFailed, sarama.ErrTransactionalIDAuthorizationFailed,
+	} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
 }

@@ -1,0 +1,287 @@
+package checks
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/diff"
+)
+
+// RightsGround is what the checks of rights begin with.
+type RightsGround struct {
+	Plan         *plan.Plan
+	Transactions bool // the source's brokers can list transactions (from 3.0, KIP-664)
+	NewState     bool // the topic of state "kafka" is not there yet
+	Source       Known
+	Target       Known
+}
+
+// Known are the names that a cluster shows, whether kplan may describe what
+// bears them or not.
+type Known struct {
+	Topics  []string // selected ones
+	Groups  []string // those that have to be asked about: a group that was described is no question
+	Missing []string // of the target: selected topics that are still to be created
+}
+
+// Told is what one cluster answers about kplan's principal.
+type Told struct {
+	Rights cluster.Rights
+	Err    error // why there is no answer
+
+	Rules   []cluster.ACL
+	NoRules error // why the rules are not known; cluster.ErrNoAuthorizer: there are none
+
+	// Everyone says that brokers have a setting for what no rule is about
+	// (allow.everyone.if.no.acl.found), whose value they hide.
+	Everyone bool
+}
+
+func (g RightsGround) groups() []string {
+	var names []string
+	for _, s := range g.Plan.Migration.Services {
+		for _, group := range s.Groups {
+			names = append(names, group.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// planned are the topics that the plan names, whether they are there or not.
+func (g RightsGround) planned() []string {
+	m := g.Plan.Migration
+	var names []string
+	for _, s := range m.Services {
+		for _, ref := range slices.Concat(s.Consumes, s.Produces) {
+			if m.Topics.Selects(ref.Name) {
+				names = append(names, ref.Name)
+			}
+		}
+	}
+	for _, p := range m.Topics.Include {
+		if p.Literal() && m.Topics.Selects(p.Text) {
+			names = append(names, p.Text)
+		}
+	}
+	return names
+}
+
+func (g RightsGround) sourceTopics() []string { return union(g.Source.Topics, g.planned()) }
+
+func (g RightsGround) targetTopics() []string {
+	return union(g.Source.Topics, g.Target.Topics, g.planned())
+}
+
+func union(lists ...[]string) []string {
+	all := slices.Concat(lists...)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// Asks are the topics and groups to ask a place about.
+func (g RightsGround) Asks(place string) (topics, groups []string) {
+	for _, r := range RightsNeeded() {
+		if r.Place != place || !r.applies(g) {
+			continue
+		}
+		switch r.Resource {
+		case "topic":
+			topics = append(topics, r.names(g)...)
+		case "group":
+			groups = append(groups, r.names(g)...)
+		}
+	}
+	return union(topics), union(groups)
+}
+
+// Rights judges, one by one, whether kplan's principal has the rights at a place
+// that the plan needs. What is missing is one result each, with the command that
+// grants it.
+func Rights(g RightsGround, place string, on *plan.Cluster, told Told) []Result {
+	pass := Result{Name: rightsName(place), Object: diff.Object{Kind: "cluster", Name: place}, Asked: askedRights, Verdict: diff.Pass}
+	if errors.Is(told.Err, cluster.ErrRightsUntold) {
+		pass.Verdict, pass.Saw = diff.Unknown, told.Err.Error()
+		pass.Advice = fmt.Sprintf("See docs/rights.md for what is needed, then: waive %q { reason = \"...\" }", pass.Name)
+		return []Result{pass}
+	}
+	if told.Err != nil {
+		pass.Verdict, pass.Saw, pass.Advice = diff.Error, told.Err.Error(), "Try again"
+		return []Result{pass}
+	}
+	var all []Result
+	count := 0
+	for _, w := range g.wanted(place) {
+		count++
+		if r, fine := w.judge(told, principal(on)); !fine {
+			r.Name, r.Asked = pass.Name, askedRights
+			r.Object = diff.Object{Kind: "right", Name: place + " " + w.right.words()}
+			names := w.missing
+			if w.right.grant != nil {
+				names = w.right.grant
+			}
+			r.Advice = "Grant it: " + Command(on, principal(on), w.right, names)
+			all = append(all, r)
+		}
+	}
+	if len(all) == 0 {
+		pass.Saw = fmt.Sprintf("%s has the %d rights that the plan needs", principal(on), count)
+		return []Result{pass}
+	}
+	return all
+}
+
+const askedRights = "has kplan's principal the rights that the plan needs?"
+
+func rightsName(place string) string {
+	return map[string]string{OnSource: NameRightsSource, OnTarget: NameRightsTarget, OnState: NameRightsState}[place]
+}
+
+// wanted is a row of the table with the names that it is about here.
+type wanted struct {
+	right   Right
+	names   []string
+	missing []string // of the names, once judged
+}
+
+// wanted leaves out what another row brings along for the same name, and names
+// about which there is nothing to ask.
+func (g RightsGround) wanted(place string) []*wanted {
+	type thing struct{ resource, name, operation string }
+	asked := map[thing]bool{}
+	var rows []*wanted
+	for _, r := range RightsNeeded() {
+		if r.Place != place || !r.applies(g) {
+			continue
+		}
+		rows = append(rows, &wanted{right: r, names: union(r.names(g))})
+		for _, n := range r.names(g) {
+			asked[thing{r.Resource, n, r.Operation}] = true
+		}
+	}
+	for _, w := range rows {
+		w.names = slices.DeleteFunc(w.names, func(n string) bool {
+			return slices.ContainsFunc(brings(w.right.Operation), func(by string) bool { return asked[thing{w.right.Resource, n, by}] })
+		})
+	}
+	return slices.DeleteFunc(rows, func(w *wanted) bool { return len(w.names) == 0 })
+}
+
+// brings are the operations that have another one in them (KIP-11).
+func brings(operation string) []string {
+	switch operation {
+	case "describe":
+		return []string{"read", "write", "delete", "alter"}
+	case "describe_configs":
+		return []string{"alter_configs"}
+	}
+	return nil
+}
+
+// judge finds the names for which the right is missing. Of something that may
+// not be described the cluster tells nothing: there the right that brings
+// Describe is missing, and the others are asked about once it is granted.
+func (w *wanted) judge(told Told, who string) (Result, bool) {
+	r := w.right
+	if r.Resource == "transactional_id" {
+		return w.judgeByRules(told, who)
+	}
+	for _, name := range w.names {
+		operations, described := told.Rights.Cluster, len(told.Rights.Cluster) > 0
+		switch r.Resource {
+		case "topic":
+			operations, described = told.Rights.Topics[name], told.Rights.Topics[name] != nil
+		case "group":
+			operations, described = told.Rights.Groups[name], told.Rights.Groups[name] != nil
+		}
+		reveals := r.Operation == "describe" || slices.Contains(brings("describe"), r.Operation)
+		switch {
+		case operations[r.Operation], !described && !reveals:
+		case r.Operation == "create" && (told.Rights.Cluster["create"] || len(told.Rights.Cluster) == 0):
+			// Create on the cluster will do; without Describe on it that is not told.
+		default:
+			w.missing = append(w.missing, name)
+		}
+	}
+	if len(w.missing) == 0 {
+		return Result{}, true
+	}
+	return Result{Verdict: diff.Fail, Saw: fmt.Sprintf("%s lacks %s%s: needed for %s", who, r.words(), someNames(r, w.missing), r.For)}, false
+}
+
+// judgeByRules decides by the rules alone: no request tells what may be done
+// with transactional ids.
+func (w *wanted) judgeByRules(told Told, who string) (Result, bool) {
+	if told.NoRules != nil { // no authorizer, or Describe on the cluster is missing, which is said
+		return Result{}, true
+	}
+	for operation := range told.Rights.Cluster {
+		if cluster.Rule(told.Rules, who, operation, "cluster", cluster.ClusterName) != cluster.Granted {
+			return Result{}, true // a super user, or one with a role: the rules are not all there is
+		}
+	}
+	ruling := cluster.Rule(told.Rules, who, w.right.Operation, w.right.Resource, everyName)
+	if ruling == cluster.Granted {
+		return Result{}, true
+	}
+	w.missing = w.names
+	r := Result{Verdict: diff.Fail, Saw: fmt.Sprintf("no rule gives %s %s: needed for %s", who, w.right.words(), w.right.For)}
+	if ruling == cluster.Unruled && told.Everyone {
+		r.Verdict = diff.Unknown
+		r.Saw += "; no rule is about them at all, and brokers do not tell what allow.everyone.if.no.acl.found is set to"
+	}
+	return r, false
+}
+
+// words are the right as people read it: Describe on the cluster.
+func (r Right) words() string {
+	what := map[string]string{"cluster": "the cluster", "topic": "topics", "group": "groups", "transactional_id": "transactional ids"}[r.Resource]
+	return cased(r.Operation) + " on " + what
+}
+
+const namesShown = 5
+
+func someNames(r Right, names []string) string {
+	if r.Resource == "cluster" {
+		return ""
+	}
+	shown := names[:min(len(names), namesShown)]
+	text := " " + strings.Join(shown, ", ")
+	if n := len(names) - len(shown); n > 0 {
+		text += fmt.Sprintf(" and %d more", n)
+	}
+	return text
+}
+
+// AllowsEveryone reports whether a broker has a setting, hidden, for what no
+// rule is about; unset it is false.
+func AllowsEveryone(nodes []cluster.Node) bool {
+	return slices.ContainsFunc(nodes, func(n cluster.Node) bool {
+		_, set := n.Configs["allow.everyone.if.no.acl.found"]
+		return set || n.Configs == nil
+	})
+}
+
+// ListsTransactions reports whether every broker can (KIP-664, from 3.0).
+func ListsTransactions(nodes []cluster.Node) bool {
+	return !slices.ContainsFunc(nodes, func(n cluster.Node) bool { _, ok := n.Requests[keyListTransactions]; return !ok })
+}
+
+const keyListTransactions = 66
+
+// LoggedTopics are the selected topics that brokers have on disk: they also list
+// those that kplan may not describe.
+func LoggedTopics(nodes []cluster.Node) []string {
+	names := map[string]bool{}
+	for _, n := range nodes {
+		for tp := range n.Disk.Logs {
+			names[tp.Topic] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
