@@ -214,7 +214,7 @@ func Access(a diff.Access, changes []diff.Change, known []Result) []Result {
 	}
 	for _, c := range a.ACLs {
 		if len(c.Wanted) > 0 {
-			judge(NameACLs, diff.Object{Kind: "acls", Name: c.Principal}, "has the target the rules of the principal?", fmt.Sprintf("%d rules, all there", len(c.Wanted)))
+			judge(NameACLs, diff.Object{Kind: "acls", Name: c.Principal}, "has the target the rules of the principal?", fmt.Sprintf("rules: %d, all there", len(c.Wanted)))
 		}
 	}
 	for _, c := range a.Quotas {
@@ -229,7 +229,7 @@ func Access(a diff.Access, changes []diff.Change, known []Result) []Result {
 func unlike(c diff.Change) string {
 	switch {
 	case len(c.Rules) > 0:
-		return fmt.Sprintf("%s rules are missing on the target, such as %s", c.After["rules"], c.Rules[0])
+		return fmt.Sprintf("rules missing on the target: %s, such as %s", c.After["rules"], c.Rules[0])
 	case c.Action == diff.Create:
 		return "missing on the target"
 	}

@@ -146,7 +146,7 @@ func TestAccessVerdicts(t *testing.T) {
 		}
 		return b.String()
 	}
-	want := `fail User:o-a: 1 rules are missing on the target, such as allow User:o-a read on topic "t" from *
+	want := `fail User:o-a: rules missing on the target: 1, such as allow User:o-a read on topic "t" from *
 fail user=o-a: missing on the target
 fail o-a: missing on the target
 `
@@ -156,12 +156,12 @@ fail o-a: missing on the target
 	g.Target.Access.ACLs = []cluster.ACL{about("allow User:o-a read topic t")}
 	g.Target.Access.Users = []cluster.ScramUser{{Name: "o-a", Mechanism: "SCRAM-SHA-256", Iterations: 4096}}
 	g.Target.Access.Quotas = []cluster.Quota{{Entity: entity, Values: map[string]float64{"producer_byte_rate": 5}}}
-	want = "pass User:o-a: 1 rules, all there\nfail user=o-a: request_percentage is not set, wanted 1\npass o-a: there\n"
+	want = "pass User:o-a: rules: 1, all there\nfail user=o-a: request_percentage is not set, wanted 1\npass o-a: there\n"
 	if got := see(); got != want {
 		t.Errorf("then:\n%s", got)
 	}
 	g.Target.Access.Quotas[0].Values = map[string]float64{"producer_byte_rate": 6, "request_percentage": 1}
-	want = "fail user=o-a: producer_byte_rate 5 wanted, producer_byte_rate 6 on the target\npass User:o-a: 1 rules, all there\npass o-a: there\n"
+	want = "fail user=o-a: producer_byte_rate 5 wanted, producer_byte_rate 6 on the target\npass User:o-a: rules: 1, all there\npass o-a: there\n"
 	if got := see(); got != want {
 		t.Errorf("in the end:\n%s", got)
 	}
