@@ -27,6 +27,9 @@ type review struct {
 	graph          *graph.Graph
 	doc            diff.Doc
 	diags          hcl.Diagnostics
+
+	access [2]cluster.Access // of source and target, as they were read
+	differ diff.Access       // in rules, quotas and users
 }
 
 // errMovedOn says that a cluster changed between reading it and asking it.
@@ -74,6 +77,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 			return err
 		})
 	}
+	r.readAccess(gctx, g, m, c)
 	g.Go(func() error {
 		// Not in the group's context: where a broker fails the snapshot, this says why.
 		listening, asking = listenings(ctx, p)
@@ -82,22 +86,13 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	err := errors.Join(g.Wait(), asking)
 	reached := reachable(p, listening, time.Now())
 	if err != nil {
-		if failed := checks.Failing(reached); len(failed) > 0 {
-			return nil, &brokenError{checks: failed, err: err}
-		}
-		if kafka.NotAllowed(err) {
-			allowed, unasked := rights(ctx, p, seen{client: c.source}, seen{client: c.target})
-			if failed := lacking(diff.Waive(m, allowed)); len(failed) > 0 {
-				return nil, &brokenError{checks: failed, err: err}
-			}
-			err = errors.Join(err, unasked)
-		}
-		return nil, err
+		return nil, unread(ctx, p, c, reached, err)
 	}
-	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true}, seen{c.target, r.target, nodes[1], true})
+	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true, executor.FenceRules(st)}, seen{c.target, r.target, nodes[1], true, nil})
 	if err != nil {
 		return nil, err
 	}
+	r.takeAccess(st)
 	r.selection = graph.Select(m, r.source)
 	r.graph, r.diags = graph.Build(m, r.selection, graph.Sides{}, graph.Everywhere(m, r.selection, cluster.Target))
 	topics := diff.Topics(m, r.source, r.target, st.Owned, executor.Held(st))
@@ -119,6 +114,11 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	ground := checks.Ground{
 		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1], Wants: diff.Wants(m, r.source, r.target),
 	}
+	rows, granted, err := r.compareAccess(ctx, c.target, ground, st)
+	if err != nil {
+		return nil, err
+	}
+	changes, asked = append(changes, rows...), append(asked, granted...)
 	asked = append(asked, checks.Failing(append(append(append(reached, allowed...), checks.Capacity(ground)...), checks.Brokers(ground)...))...)
 	asked = append(asked, checks.Failing(fenceChecks(ctx, c.source, m, r.graph, st, nodes[0]))...)
 	if note := checks.OldClients(ground); note != nil {
@@ -135,6 +135,22 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
 	}
 	return r, nil
+}
+
+// unread says why the clusters could not be read: brokers that cannot be
+// reached, rights that are missing, or the error itself.
+func unread(ctx context.Context, p *plan.Plan, c *clusters, reached []checks.Result, err error) error {
+	if failed := checks.Failing(reached); len(failed) > 0 {
+		return &brokenError{checks: failed, err: err}
+	}
+	if kafka.NotAllowed(err) {
+		allowed, unasked := rights(ctx, p, seen{client: c.source}, seen{client: c.target})
+		if failed := lacking(diff.Waive(p.Migration, allowed)); len(failed) > 0 {
+			return &brokenError{checks: failed, err: err}
+		}
+		err = errors.Join(err, unasked)
+	}
+	return err
 }
 
 // brokenError says which brokers keep a cluster from being read.

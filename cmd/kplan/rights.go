@@ -21,7 +21,8 @@ type seen struct {
 	client   *kafka.Client
 	snapshot cluster.Snapshot
 	nodes    []cluster.Node
-	whole    bool // nothing failed: every group could be described
+	whole    bool          // nothing failed: every group could be described
+	fences   []cluster.ACL // rules that kplan itself has added, and that do not move
 }
 
 // rights asks both clusters what kplan may do there, and judges that and what
@@ -98,6 +99,7 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 			all = append(all, checks.Rights(ground, checks.OnState, on[i], told[i])...)
 		}
 	}
+	told[0].Rules = diff.Without(told[0].Rules, source.fences)
 	return append(all, checks.ServiceRights(m, told[0], told[1])...), nil
 }
 

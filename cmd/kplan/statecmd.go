@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kplan/executor/state"
+	"kplan/internal/cluster"
 	"kplan/plan"
 )
 
@@ -54,6 +55,18 @@ func items(st state.State) []stateItem {
 	}
 	for _, t := range slices.Sorted(maps.Keys(st.Overrides)) {
 		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].override", t), Status: "held"})
+	}
+	for _, t := range slices.Sorted(maps.Keys(st.Fences)) {
+		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: "standing on the source"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Users)) {
+		all = append(all, stateItem{Address: fmt.Sprintf("user[%q].owned", name), Status: "created by kplan"})
+	}
+	for _, e := range slices.SortedFunc(maps.Keys(st.Quotas), cluster.QuotaEntity.Compare) {
+		all = append(all, stateItem{Address: fmt.Sprintf("quota[%q].owned", e), Status: "set by kplan"})
+	}
+	if n := len(st.ACLs); n > 0 {
+		all = append(all, stateItem{Address: "acls.owned", Status: fmt.Sprintf("%d created by kplan", n)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Settings)) {
 		all = append(all, stateItem{Address: name, Status: st.Settings[name]})
