@@ -46,7 +46,7 @@ type Object struct {
 // Before and After hold the properties that differ: "partitions",
 // "replication_factor" and "config.KEY" for topics. A key that only Before has
 // is unset by the change. For steps After holds "step" (the kind), "wave",
-// "side", "topics", "inner" and "owners", as far as the step has them, and for
+// "side", "topics", "inner", "owners" and "principals", as far as the step has them, and for
 // gates "before" and "conditions" (separated by semicolons); for inherited
 // configs Before is the source's value and After the target's. For acls After
 // holds "rules", their number; for quotas their keys; for users "mechanism" and

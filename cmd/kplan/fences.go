@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"kplan/checks"
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/internal/kafka"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// fenceDoc is a fence that stands on the source, in documents.
+type fenceDoc struct {
+	Topic string   `json:"topic"`
+	Rules []string `json:"rules"` // that kplan has added
+	Lift  []string `json:"lift"`  // what takes them away, in this order
+}
+
+func fenceDocs(p *plan.Plan, fences []state.Fence) []fenceDoc {
+	var all []fenceDoc
+	for _, f := range fences {
+		doc := fenceDoc{Topic: f.Topic, Rules: []string{}, Lift: some(executor.LiftCommands(p.Migration.Source, f))}
+		for _, list := range [][]cluster.ACL{f.Deny, f.Allow} {
+			for _, a := range list {
+				doc.Rules = append(doc.Rules, a.String())
+			}
+		}
+		all = append(all, doc)
+	}
+	return all
+}
+
+// writeFences lists what stands and how it is taken away.
+func writeFences(b *strings.Builder, fences []fenceDoc) {
+	for _, f := range fences {
+		fmt.Fprintf(b, "topic %s: fenced on the source (R8): %s\n", f.Topic, strings.Join(f.Rules, "; "))
+	}
+	if len(fences) > 0 {
+		b.WriteString("A fence stays until it is taken away, when nobody is to write on the source again or everybody is to:\n")
+	}
+	for _, f := range fences {
+		for _, command := range f.Lift {
+			fmt.Fprintf(b, "  %s\n", command)
+		}
+	}
+}
+
+// fenceChecks asks the source whether the fences that are still to be set would
+// be an outage, or nothing.
+func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g *graph.Graph, st state.State, nodes []cluster.Node) []checks.Result {
+	f := checks.Fencing{Migration: m, Topics: map[string][]string{}, Nodes: nodes}
+	if g == nil {
+		return nil
+	}
+	for _, s := range g.Steps {
+		if s.Kind == graph.Fence && st.Steps[s.Address].Status != state.Done {
+			f.Topics[s.Topic] = s.Principals
+		}
+	}
+	if len(f.Topics) == 0 {
+		return nil
+	}
+	for _, standing := range executor.Fences(st) {
+		f.Own = append(append(f.Own, standing.Deny...), standing.Allow...)
+	}
+	f.Rules, f.RulesErr = source.ACLs(ctx)
+	return checks.Fence(f)
+}
