@@ -29,7 +29,8 @@ const (
 // Catalogue returns every check that kplan knows, by name.
 func Catalogue() []Entry {
 	all := append(append(connectEntries(), rightsEntries()...), capacityEntries()...)
-	return append(append(append(append(all, brokerEntries()...), accessEntries()...), fenceEntries()...), movingEntries()...)
+	all = append(append(append(append(all, brokerEntries()...), accessEntries()...), fenceEntries()...), movingEntries()...)
+	return append(append(all, conformanceEntries()...), loadEntries()...) // of probe, when asked
 }
 
 func connectEntries() []Entry {
@@ -173,7 +174,7 @@ func Document(entries []Entry) string {
 		"A check is a read-only question with a verdict: pass, fail, unknown (it cannot be decided) or error (it could not be asked). " +
 		"`kplan diff` shows what does not pass, `kplan apply` begins only when nothing fails, `kplan verify` and `kplan probe` end with 2 when something fails and with 3 when something is unknown. " +
 		"Most can be waived in the migration block, with a reason that every report shows: `waive \"NAME\" { reason = \"...\" }`.\n\n" +
-		"Rights are those of kplan's principal, as kafka-acls names them. `kplan probe` asks the `connect` checks alone, from where it runs.\n")
+		"Rights are those of kplan's principal, as kafka-acls names them. `kplan probe` asks the `connect` checks, from where it runs, and the `conformance` and `load` checks when it is told to, for those write to a scratch topic.\n")
 	for _, e := range entries {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| | |\n|---|---|\n| evidence | %s |\n", e.Name, e.Asks, e.Evidence)
 		for _, v := range []diff.Verdict{diff.Pass, diff.Fail, diff.Unknown, diff.Error} {

@@ -214,9 +214,10 @@ func CheckNames() []string {
 		"acls.first", "acls.own", "acls.parity",
 		"brokers.autocreate", "brokers.parity", "brokers.versions",
 		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
+		"conformance.delete", "conformance.duplicate", "conformance.epoch", "conformance.logend", "conformance.markers", "conformance.order", "conformance.sequence",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.writers",
-		"order.kept", "quotas.parity", "readers.known", "retention.backlog",
+		"load.headroom", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
 		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity", "users.parity",
 	}
 }

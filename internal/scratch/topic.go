@@ -22,6 +22,8 @@ type topic struct {
 	name    string
 	id      [16]byte
 	leaders []int32 // of the partitions
+
+	replicas int // of each partition
 }
 
 // create makes a topic with a name of its own, and waits until its partitions
@@ -95,6 +97,7 @@ func (t *topic) look(ctx context.Context, partitions int) error {
 				return errors.Join(err, errNoLeader)
 			}
 			leaders[p.Partition] = p.Leader
+			t.replicas = len(p.Replicas)
 			found++
 		}
 	}
