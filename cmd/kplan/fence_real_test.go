@@ -35,8 +35,8 @@ type fencedCluster struct {
 func newFencedCluster(t *testing.T, v kafkatest.Version, nodes int, everyone bool) fencedCluster {
 	t.Helper()
 	o := kafkatest.Options{Version: v, Brokers: nodes, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Authorizer: true}
-	for _, name := range []string{"mover", "shop", "pricing", "billing", "audit"} {
-		o.Users = append(o.Users, kafkatest.User{Name: name, Password: saslPassword, Super: name == "mover"})
+	for _, name := range []string{saslUser, "shop", "pricing", "billing", "audit"} {
+		o.Users = append(o.Users, kafkatest.User{Name: name, Password: saslPassword, Super: name == saslUser})
 	}
 	if everyone {
 		o.ExtraProperties = map[string]string{"allow.everyone.if.no.acl.found": "true"}
@@ -145,29 +145,26 @@ func fencedScenario(t *testing.T, c fencedCluster, name string) *scenario {
 	t.Helper()
 	c.allow(t, name)
 	ca := c.CAFile(t)
-	authorizer := ""
-	if c.everyone {
-		authorizer = "  authorizer {\n    allow_everyone = true\n  }\n"
-	}
+	target := real(t, kafkatest.V4_3_0, targetID, kafkatest.SASLTLS)
 	s := newScenario(t, scenarioOptions{
-		example: "production-first", name: name, rate: 100,
-		source: end{
-			conn: workload.Connection{Bootstrap: c.Bootstrap(kafkatest.SASLTLS), TLS: &workload.TLS{CAFile: ca}, SASL: &workload.SASL{Mechanism: "PLAIN", Username: "mover", Password: saslPassword}},
-			hcl:  fmt.Sprintf("  tls {\n    ca_file = %q\n  }\n  sasl {\n    mechanism = \"SCRAM-SHA-512\"\n    username = \"mover\"\n    password = env(\"TEST_SASL_PASSWORD\")\n  }\n", ca) + authorizer,
-		},
-		target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		example: "fenced", name: name, rate: 100,
+		source: end{conn: workload.Connection{
+			Bootstrap: c.Bootstrap(kafkatest.SASLTLS), TLS: &workload.TLS{CAFile: ca},
+			SASL: &workload.SASL{Mechanism: "PLAIN", Username: saslUser, Password: saslPassword},
+		}},
+		target: end{conn: target.conn},
 		logins: map[string]workload.SASL{"shop": c.login("shop"), "pricing": c.login("pricing"), "billing": c.login("billing")},
 		plan: func(text string) string {
-			text = strings.Replace(text, `fence         = "none"`, "", 1)
-			// The services do not log in on the target.
-			text = strings.Replace(text, "  verify {", "  waive \"users.parity\" {\n    reason = \"the target has a listener without login\"\n  }\n  verify {", 1)
-			for _, service := range []string{"shop", "pricing", "billing"} {
-				block := fmt.Sprintf("service %q {\n", service)
-				text = strings.Replace(text, block, block+fmt.Sprintf("    principals = [\"User:%s\"]\n", service), 1)
-			}
+			// A second of quiet, and a target with one broker and one user.
+			text = strings.Replace(text, `drain_timeout = "10m"`, "drain_timeout = \"10m\"\n    quiet_for = \"1s\"", 1)
+			text = strings.Replace(text, "  groups {\n", "  waive \"users.parity\" {\n    reason = \"a test\"\n  }\n  waive \"capacity.brokers\" {\n    reason = \"a test\"\n  }\n  groups {\n", 1)
 			return strings.Replace(text, `["ops/service", "start"]`, `["ops/slow", "start"]`, 1)
 		},
 	})
+	values := fmt.Sprintf("old_ca   = %q\nnew_ca   = %q\nuser     = %q\neveryone = %v\n", ca, target.conn.TLS.CAFile, saslUser, c.everyone)
+	if err := os.WriteFile(filepath.Join(s.stage.PlanDir, "test.auto.kpvars.hcl"), []byte(values), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	slow := "#!/bin/sh\nif [ \"$KPLAN_SIDE\" = target ]; then\n  [ -e broken ] && exit 1\n  while ! [ -e go ]; do sleep 0.05; done\nfi\nexec ops/service start\n"
 	if err := os.WriteFile(filepath.Join(s.stage.PlanDir, "ops", "slow"), []byte(slow), 0o755); err != nil {
 		t.Fatal(err)
@@ -234,7 +231,7 @@ func TestFenceOnRealBrokers(t *testing.T) {
 			source := newFencedCluster(t, c.version, c.brokers, c.everyone)
 			name := fmt.Sprintf("fence%s%d", strings.ReplaceAll(string(c.version), ".", ""), c.brokers)
 			fenceHolds(t, source, name)
-			if c.brokers == 1 {
+			if c.brokers == 1 && !c.everyone { // once: it is not about the brokers
 				withoutFence(t, source, "no"+name)
 			}
 		})
@@ -255,17 +252,8 @@ func fenceHolds(t *testing.T, source fencedCluster, name string) {
 		t.Errorf("%s is not named as one who may write:\n%s", who, found)
 	}
 
-	// The start fails: the service goes back, and may write again.
-	before := source.standing(t, events, "")
-	s.touch("broken")
-	s.must(exitRestored, "apply", "--yes")
-	if d := cmp.Diff(before, source.standing(t, events, "")); d != "" {
-		t.Errorf("rules after the restore (-want +got):\n%s", d)
-	}
-	s.flow(50)
-
-	if err := os.Remove(filepath.Join(s.stage.PlanDir, "broken")); err != nil {
-		t.Fatal(err)
+	if source.everyone { // where two kinds of rules are to go
+		goesBack(t, source, s, events)
 	}
 	refused := func(when string) {
 		t.Helper()
@@ -295,6 +283,21 @@ func fenceHolds(t *testing.T, source fencedCluster, name string) {
 		t.Errorf("audit was shut out too: %d of 3 records, %v", taken, err)
 	}
 	s.must(exitDifferences, "verify") // its records are behind the boundary
+}
+
+// goesBack lets the start fail: the service goes back, and may write again.
+func goesBack(t *testing.T, source fencedCluster, s *scenario, events string) {
+	t.Helper()
+	before := source.standing(t, events, "")
+	s.touch("broken")
+	s.must(exitRestored, "apply", "--yes")
+	if d := cmp.Diff(before, source.standing(t, events, "")); d != "" {
+		t.Errorf("rules after the restore (-want +got):\n%s", d)
+	}
+	s.flow(50)
+	if err := os.Remove(filepath.Join(s.stage.PlanDir, "broken")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // withoutFence is the negative control.

@@ -208,7 +208,7 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 }
 
 func (s *scenario) environ() []string {
-	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
+	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "KAFKA_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
 }
 
 func (s *scenario) must(code int, args ...string) outcome {
