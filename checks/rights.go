@@ -120,7 +120,7 @@ func Rights(g RightsGround, place string, on *plan.Cluster, told Told) []Result 
 		count++
 		if r, fine := w.judge(told, principal(on)); !fine {
 			r.Name, r.Asked = pass.Name, askedRights
-			r.Object = diff.Object{Kind: "right", Name: place + " " + w.right.words()}
+			r.Object = diff.Object{Kind: "right", Name: w.object()}
 			names := w.missing
 			if w.right.grant != nil {
 				names = w.right.grant
@@ -182,6 +182,33 @@ func brings(operation string) []string {
 	}
 	return nil
 }
+
+// Grant is one right of the table with the rules that give it, and no more.
+type Grant struct {
+	Object string // of the check that misses it
+	Rules  []cluster.ACL
+}
+
+// Grants are the least rights of a principal at a place.
+func (g RightsGround) Grants(place, who string) []Grant {
+	var all []Grant
+	for _, w := range g.wanted(place) {
+		grant := Grant{Object: w.object()}
+		names := w.names
+		if w.right.grant != nil {
+			names = w.right.grant
+		}
+		for _, name := range names {
+			grant.Rules = append(grant.Rules, cluster.ACL{
+				Resource: w.right.Resource, Name: name, Pattern: cluster.Literal, Principal: who, Host: "*", Operation: w.right.Operation, Permission: cluster.Allow,
+			})
+		}
+		all = append(all, grant)
+	}
+	return all
+}
+
+func (w *wanted) object() string { return w.right.Place + " " + w.right.words() }
 
 // judge finds the names for which the right is missing. Of something that may
 // not be described the cluster tells nothing: there the right that brings

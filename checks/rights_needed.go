@@ -71,9 +71,9 @@ func sourceRights() []Right {
 			Place: OnSource, Resource: "group", Names: "the services' groups", Operation: "read", When: whenGroups, applies: moves, names: RightsGround.groups,
 			For: "removing members that left without saying so (R9)",
 		}, {
-			Place: OnSource, Resource: "topic", Names: "Kafka's own topics of offsets and transactions", Operation: "describe", When: whenListed, applies: lists,
+			Place: OnSource, Resource: "topic", Names: "Kafka's own topics of offsets and transactions", Operation: "describe", When: whenGroups, applies: moves,
 			names: func(RightsGround) []string { return transactionTopics() },
-			For:   "finding open transactions that hold offsets of a group (R9)",
+			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9)",
 		}, {
 			Place: OnSource, Resource: "transactional_id", Names: "every transactional id", Operation: "describe", When: whenListed, applies: lists, names: ofEverything,
 			For: "finding open transactions that hold offsets of a group (R9)",

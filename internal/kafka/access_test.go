@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
@@ -239,6 +240,46 @@ func TestRights(t *testing.T) {
 			t.Errorf("%+v", configs)
 		}
 	})
+}
+
+// Without Describe on transactional ids, a transaction that holds the offsets of a
+// group is not refused but hidden (R9): only a rule tells. Without Describe on
+// Kafka's own topics there is no answer at all.
+func TestHiddenTransactions(t *testing.T) {
+	super, plain := guarded(t, kafkatest.V4_3_0)
+	group, topic := name("g"), super.topic(t, 1, nil)
+	tx := super.transactional(t)
+	begin(t, tx)
+	produce(t, tx, tp(topic, 0), 1)
+	super.commitInTransaction(t, tx, group, tp(topic, 0), 1)
+	open, err := super.client.OffsetTransactions(t.Context(), group)
+	if err != nil || len(open) != 1 {
+		t.Fatalf("a super user sees %v, %v", open, err)
+	}
+	if _, err := plain.client.OffsetTransactions(t.Context(), group); !kafka.NotAllowed(err) {
+		t.Errorf("without any right: %v", err)
+	}
+	var rules []cluster.ACL
+	for _, own := range []string{"__consumer_offsets", "__transaction_state"} {
+		rules = append(rules, rule("topic", own, "User:kplan", "describe", cluster.Allow))
+	}
+	if _, err := super.client.CreateACLs(t.Context(), rules); err != nil {
+		t.Fatal(err)
+	}
+	if open, err := plain.client.OffsetTransactions(t.Context(), group); err != nil || len(open) != 0 {
+		t.Errorf("it sees %v, %v: brokers have become more open, and the table may ask for less", open, err)
+	}
+	ids := rule("transactional_id", "*", "User:kplan", "describe", cluster.Allow)
+	if _, err := super.client.CreateACLs(t.Context(), []cluster.ACL{ids}); err != nil {
+		t.Fatal(err)
+	}
+	if open, err := plain.client.OffsetTransactions(t.Context(), group); err != nil || len(open) != 1 {
+		t.Errorf("with the right: %v, %v", open, err)
+	}
+	end(t, tx, kgo.TryAbort)
+	if _, err := super.client.DeleteACLs(t.Context(), append(rules, ids)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Quotas of every kind of entity are set by key, and others left alone.
