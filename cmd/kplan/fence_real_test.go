@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -283,6 +284,37 @@ func fenceHolds(t *testing.T, source fencedCluster, name string) {
 		t.Errorf("audit was shut out too: %d of 3 records, %v", taken, err)
 	}
 	s.must(exitDifferences, "verify") // its records are behind the boundary
+	if source.everyone {
+		takenAway(t, source, s, events)
+	}
+}
+
+// takenAway runs the commands that status prints, with Kafka's own tool.
+func takenAway(t *testing.T, source fencedCluster, s *scenario, events string) {
+	t.Helper()
+	admin := fmt.Sprintf("security.protocol=SASL_SSL\nssl.truststore.type=PEM\nssl.truststore.location=%s\nsasl.mechanism=SCRAM-SHA-512\n"+
+		"sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username=\"%s\" password=\"%s\";\n", source.CAFile(t), saslUser, saslPassword)
+	if err := os.WriteFile(filepath.Join(s.stage.PlanDir, "admin.properties"), []byte(admin), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var doc statusDoc
+	if err := json.Unmarshal([]byte(s.must(exitDone, "status", "--json").output), &doc); err != nil {
+		t.Fatal(err)
+	}
+	path := "PATH=" + source.ACLTool(t) + string(os.PathListSeparator) + os.Getenv("PATH")
+	for _, f := range doc.Fences {
+		if f.Topic != events {
+			continue
+		}
+		cmd := exec.CommandContext(t.Context(), "sh", "-ec", strings.Join(f.Lift, "\n"))
+		cmd.Dir, cmd.Env = s.stage.PlanDir, append(os.Environ(), path)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", f.Lift, err, out)
+		}
+	}
+	if left := source.standing(t, events, ""); len(left) > 0 {
+		t.Errorf("%v have left %v", doc.Fences, left)
+	}
 }
 
 // goesBack lets the start fail: the service goes back, and may write again.
