@@ -31,14 +31,14 @@ func techniques() map[cluster.Technique]technique {
 	const nothing = "No mirror can copy to this cluster without losing or repeating records after a crash: move with a scheme that needs none (production_first, production_later)."
 	return map[cluster.Technique]technique{
 		cluster.TrySequence: {
-			NameSequence, "May a producer id that is new to a partition begin with any sequence? (R24)",
+			NameSequence, "May a producer id that is new to a partition begin with any sequence?",
 			"A fresh producer id sends a batch that begins with sequence 1234567.",
 			"The mirror could not go on in a topic that has records already. " + nothing,
 		},
 		cluster.TryDuplicate: {NameDuplicate, "Is a batch that is sent twice written once?", "The same batch is sent again; the log must not grow.", nothing},
 		cluster.TryOrder:     {NameOrder, "Is a batch refused that leaves out sequences?", "A batch is sent whose sequence is 100 too high.", nothing},
 		cluster.TryEpoch: {
-			NameEpoch, "Is a batch of an older producer epoch refused? (R18)",
+			NameEpoch, "Is a batch of an older producer epoch refused?",
 			"A batch of the next epoch is sent, and then one of the epoch before.",
 			"A mirror that comes back late could write after the services have moved on: copy in one direction only, without reverse.",
 		},
@@ -55,7 +55,7 @@ func techniques() map[cluster.Technique]technique {
 		cluster.TryMarkers: {
 			NameMarkers, "Does a transaction marker take up one offset?",
 			"Two abort markers are written for a producer id without a transaction, and a batch behind them.",
-			"Gaps inside a log cannot be filled by markers: empty transactions remain for small ones, else the offsets are translated (R21).",
+			"Gaps inside a log cannot be filled by markers: empty transactions remain for small ones, else the offsets are translated.",
 		},
 	}
 }
