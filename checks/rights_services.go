@@ -33,6 +33,11 @@ func ServiceRights(m *plan.Migration, source, target Told) []Result {
 			} else {
 				r = serviceRights(r, m, s, who, rules, target.Everyone)
 			}
+			if r.Verdict == diff.Fail && m.ACLs != nil && source.NoRules != nil && !errors.Is(source.NoRules, cluster.ErrNoAuthorizer) {
+				r.Verdict = diff.Unknown
+				r.Saw += "; what the plan would create of the source's rules is not known: " + source.NoRules.Error()
+				r.Advice = "Grant kplan Describe on the source's cluster (docs/rights.md)"
+			}
 			all = append(all, r)
 		}
 	}

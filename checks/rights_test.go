@@ -154,6 +154,7 @@ func TestServiceRights(t *testing.T) {
 		"not there":     {nil, checks.Told{Rules: rules(old)}, checks.Told{}, diff.Fail, "Write on topics t; no rule"},
 		"coming":        {moving, checks.Told{Rules: rules(old)}, checks.Told{}, diff.Pass, renamed},
 		"by old name":   {moving, checks.Told{}, checks.Told{Rules: rules(old)}, diff.Fail, renamed},
+		"coming?":       {moving, checks.Told{NoRules: cluster.ErrNotAllowed}, checks.Told{}, diff.Unknown, "not known"},
 		"denied":        {nil, checks.Told{}, checks.Told{Rules: deny, Everyone: true}, diff.Fail, "Write on topics t"},
 		"unruled":       {nil, checks.Told{}, checks.Told{Everyone: true}, diff.Unknown, "no rule is about 3"},
 		"unreadable":    {nil, checks.Told{}, checks.Told{NoRules: cluster.ErrNotAllowed}, diff.Unknown, "cannot be read"},
