@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"kplan/examples"
 	"kplan/internal/cluster"
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
@@ -69,7 +70,7 @@ func (r ruled) rulesOf(t *testing.T, of func(cluster.ACL) bool) []cluster.ACL {
 	return slices.DeleteFunc(rules, func(a cluster.ACL) bool { return !of(a) })
 }
 
-// planned is a plan of parity alone, with no service.
+// planned is the example "access", with names of its own.
 type planned struct {
 	t   *testing.T
 	dir string
@@ -78,30 +79,23 @@ type planned struct {
 
 func newPlanned(t *testing.T, name string, source, target ruled) planned {
 	t.Helper()
-	p := planned{t: t, dir: t.TempDir(), env: append(os.Environ(), "NEW_PASSWORD="+userPassword)}
-	text := fmt.Sprintf(`
-cluster "old" { bootstrap = ["%s"] }
-cluster "new" { bootstrap = ["%s"] }
-migration %q {
-  source = cluster.old
-  target = cluster.new
-  scheme "production_first" { fence = "none" }
-  topics { include = ["%[3]s.*"] }
-  acls {
-    include = ["User:%[3]s-*", "User:CN=%[3]s*"]
-    principal "User:%[3]s-old" { becomes = "User:%[3]s-new" }
-  }
-  quotas { include = ["User:%[3]s-*", "%[3]s-app", "10.9.8.*"] }
-  user "%[3]s-new" {
-    mechanism = "SCRAM-SHA-512"
-    password  = env("NEW_PASSWORD")
-  }
-  waive "capacity.brokers" { reason = "a test" }
-  waive "brokers.parity" { reason = "a test" }
-  waive "capacity.disk" { reason = "a test" }
-}
-`, strings.Join(source.bootstrap, `", "`), strings.Join(target.bootstrap, `", "`), name)
-	if err := os.WriteFile(filepath.Join(p.dir, "m.kplan.hcl"), []byte(text), 0o600); err != nil {
+	list := func(addresses []string) string { return `["` + strings.Join(addresses, `", "`) + `"]` }
+	p := planned{t: t, dir: t.TempDir(), env: append(os.Environ(), "ORDERS_PASSWORD="+userPassword,
+		"KPLAN_VAR_old="+list(source.bootstrap), "KPLAN_VAR_new="+list(target.bootstrap))}
+	if err := examples.Write("access", p.dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(p.dir, "orders.kplan.hcl")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waivers := ""
+	for _, check := range []string{"capacity.brokers", "capacity.disk", "brokers.parity"} { // of clusters that are what they are
+		waivers += fmt.Sprintf("  waive %q { reason = \"a test\" }\n", check)
+	}
+	mine := strings.TrimSuffix(strings.ReplaceAll(string(text), "orders", name), "}\n") + waivers + "}\n"
+	if err := os.WriteFile(path, []byte(mine), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return p
@@ -196,6 +190,25 @@ func TestAccessParityOnRealBrokers(t *testing.T) {
 			}
 			p.passwordIsNowhere()
 		})
+	}
+}
+
+// Without an authorizer on the target the rules cannot be made, which is a
+// verdict; without one on the source there is nothing to make.
+func TestAccessWithoutAuthorizerOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	guarded := strictly(kafkatest.V2_8_2, 1)(t)
+	open := ruled{bootstrap: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext).conn.Bootstrap}
+	guarded.rules(t, allows("User:noauth-a", "read", "topic", "noauth.a"))
+	p := newPlanned(t, "noauth", guarded, open)
+	if out := p.must(exitDone, "diff"); !strings.Contains(out, "the target has no authorizer: everybody may do everything there, and one rule cannot be created") {
+		t.Errorf("diff does not say so:\n%s", out)
+	}
+	if out := p.must(exitError, "apply", "--yes"); !strings.Contains(out, "check acls.parity fails for cluster target") {
+		t.Errorf("apply does not say so:\n%s", out)
+	}
+	if out := newPlanned(t, "noauth", open, guarded).must(exitDone, "diff", "--full"); !strings.Contains(out, "the source has no authorizer, so there are no rules that the target could get") {
+		t.Errorf("diff of the other direction does not say so:\n%s", out)
 	}
 }
 

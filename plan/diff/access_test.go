@@ -97,7 +97,7 @@ func TestACLs(t *testing.T) {
 		notes = append(notes, c.Object.Name+": "+c.Reason)
 	}
 	if d := cmp.Diff([]string{
-		`User:o-a: the target has one rule of User:n-a that the source has not, and they stay: allow User:n-a read on topic "own" from *`,
+		`User:o-a: the target has one rule of User:n-a that the source has not, left as it is: allow User:n-a read on topic "own" from *`,
 		`topics: 2 rules of topics that the plan does not select: left out, such as allow User:o-a read on topic "billing" from *; allow User:o-b read on topic "billing" from *`,
 		`User:*: the source has one rule for everybody on topics that move, and acls.include does not cover User:*, so they are not created: allow User:* describe on topic "orders.a" from *`,
 	}, notes); d != "" {

@@ -101,7 +101,7 @@ func ACLRows(m *plan.Migration, changes []ACLChange, source cluster.Access) []Ch
 			rows = append(rows, row)
 		}
 		if len(c.Extra) > 0 {
-			notes = append(notes, Noted(about, fmt.Sprintf("the target has %s of %s that the source has not, and they stay: %s", counted(len(c.Extra), "rule"), c.Becomes, someRules(c.Extra))))
+			notes = append(notes, Noted(about, fmt.Sprintf("the target has %s of %s that the source has not, left as it is: %s", counted(len(c.Extra), "rule"), c.Becomes, someRules(c.Extra))))
 		}
 		left = append(left, c.LeftOut...)
 	}
