@@ -22,7 +22,8 @@ const withRights = 10
 // and with these groups, whether those exist or not (KIP-430; brokers from 2.3).
 // What may not be described is absent; without Describe on the cluster the
 // rights on it are an empty map, whatever else is allowed. Where there is no
-// authorizer everything is allowed. A cluster that never had a consumer group
+// authorizer everything is allowed. Topics may share a map, which must not be
+// changed. A cluster that never had a consumer group
 // makes its internal topic of offsets when it is asked about one.
 func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.Rights, error) {
 	r := cluster.Rights{Cluster: map[string]bool{}, Topics: map[string]map[string]bool{}, Groups: map[string]map[string]bool{}}
@@ -31,6 +32,7 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 		todo = [][]string{{}}
 	}
 	var mu sync.Mutex
+	shared := map[int32]map[string]bool{}
 	err := c.retry(ctx, func() error {
 		return c.spread(ctx, len(todo), func(b *sarama.Broker, question int) error {
 			resp, err := b.GetMetadata(&sarama.MetadataRequest{
@@ -41,7 +43,7 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			return noteRights(&r, resp)
+			return noteRights(&r, resp, shared)
 		})
 	})
 	if err != nil {
@@ -92,7 +94,9 @@ func (c *Client) GroupNames(ctx context.Context) ([]string, error) {
 	return slices.Sorted(maps.Keys(names)), nil
 }
 
-func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse) error {
+// noteRights takes the rights out of an answer. Topics with the same ones share a
+// map: of ten thousand most do.
+func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse, shared map[int32]map[string]bool) error {
 	onCluster, told := operationsIn(resp.ClusterAuthorizedOperations)
 	if !told || resp.Version < 8 {
 		return cluster.ErrRightsUntold
@@ -104,9 +108,14 @@ func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse) error {
 		case errors.Is(t.Err, sarama.ErrNoError), errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition), errors.Is(t.Err, sarama.ErrLeaderNotAvailable):
 			// A topic that is not there has rights all the same: those that
 			// rules give by its name.
-			if operations, told := operationsIn(t.TopicAuthorizedOperations); told {
-				r.Topics[t.Name] = operations
+			operations, known := shared[t.TopicAuthorizedOperations]
+			if !known {
+				if operations, known = operationsIn(t.TopicAuthorizedOperations); !known {
+					continue
+				}
+				shared[t.TopicAuthorizedOperations] = operations
 			}
+			r.Topics[t.Name] = operations
 		case errors.Is(t.Err, sarama.ErrInvalidTopic): // the plan's own checks name it
 		default:
 			return fmt.Errorf("topic %q: %w", t.Name, t.Err)
