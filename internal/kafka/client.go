@@ -110,7 +110,7 @@ func loginRefused(ep endpoint.Endpoint, address string, err error) *endpoint.Unr
 		out.Why, out.Do = fmt.Sprintf("there is no token to log in with: %s says: %s", token.Issuer, token.Why), token.Do
 	case credentialsRefused(err) == "":
 		return nil
-	case ep.Tokens != nil:
+	case ep.Tokens != nil && !errors.Is(err, sarama.ErrUnsupportedSASLMechanism):
 		out.Why = "the broker refuses the token"
 		out.Do = "Check the mechanism and scopes in its sasl block, and on the brokers the issuer, the audience and the keys that they expect."
 	default:
