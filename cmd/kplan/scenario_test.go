@@ -49,9 +49,9 @@ func real(t *testing.T, version kafkatest.Version, id string, listener kafkatest
 }
 
 // fake starts an embedded cluster for one test.
-func fake(t *testing.T, brokers int) end {
+func fake(t *testing.T, o embedded.Options) end {
 	t.Helper()
-	c, err := embedded.Start(embedded.Options{Brokers: brokers})
+	c, err := embedded.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
