@@ -101,9 +101,12 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 		checks.NameFence:        fencing(func(f *checks.Fencing) { f.Rules = nil }),
 		checks.NameFenceEffect:  fencing(func(f *checks.Fencing) { f.Topics["t"] = []string{"User:a", "User:super"} }),
 		checks.NameFenceWriters: fencing(func(f *checks.Fencing) { f.Rules = append(f.Rules, rule("User:stray", "write", cluster.Allow)) }),
-		checks.NameFirstRule:    func() []checks.Result { return judgeRules(guarded(t, nil)) },
-		checks.NameOwnRules:     func() []checks.Result { return judgeRules(guarded(t, nil)) },
-		checks.NameACLs:         access(t, func(a *cluster.Access) { a.ACLsErr = cluster.ErrNoAuthorizer }),
+		checks.NameFenceStands: func() []checks.Result {
+			return []checks.Result{checks.Standing("t", []cluster.ACL{rule("User:a", "write", cluster.Deny)}, []cluster.ACL{rule("User:a", "write", cluster.Allow)}, nil)}
+		},
+		checks.NameFirstRule: func() []checks.Result { return judgeRules(guarded(t, nil)) },
+		checks.NameOwnRules:  func() []checks.Result { return judgeRules(guarded(t, nil)) },
+		checks.NameACLs:      access(t, func(a *cluster.Access) { a.ACLsErr = cluster.ErrNoAuthorizer }),
 		checks.NameQuotas: access(t, func(a *cluster.Access) {
 			a.Quotas = []cluster.Quota{{Entity: cluster.QuotaEntity{User: "o-a"}, Values: map[string]float64{"producer_byte_rate": 1}}}
 		}),

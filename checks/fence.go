@@ -114,19 +114,27 @@ func (f Fencing) allowEveryone() (silent, unset string) {
 	return silent, unset
 }
 
-// effect looks for principals that no rule lets write: either that is not who
-// the service is, or it is a super user, and then no rule stops it.
+// effect looks for principals that the rules do not let write: either that is
+// not who the service is, or it is a super user, whom no rule stops, or a fence
+// is left over that this state knows nothing of.
 func (f Fencing) effect(topic string, rules []cluster.ACL) Result {
 	var idle []string
-	for _, p := range f.Topics[topic] {
-		if len(rules) > 0 && !slices.ContainsFunc(rules, func(a cluster.ACL) bool { return letsWrite(a) && (a.Principal == p || a.Principal == cluster.Anybody) }) {
-			idle = append(idle, p)
-		}
-	}
 	r := Result{
 		Name: NameFenceEffect, Object: diff.Object{Kind: "topic", Name: topic}, Verdict: diff.Pass,
 		Asked: "would the fence stop the services that write it?",
 		Saw:   "they write by rules: " + some(f.Topics[topic]),
+	}
+	for _, p := range f.Topics[topic] {
+		binds := func(a cluster.ACL) bool { return a.Principal == p || a.Principal == cluster.Anybody }
+		if i := slices.IndexFunc(rules, func(a cluster.ACL) bool { return binds(a) && a.Host == "*" && deniesWrite(a) }); i >= 0 {
+			r.Verdict = diff.Fail
+			r.Saw = fmt.Sprintf("%s may not write it already, by a rule that this state knows nothing of: %s", p, rules[i])
+			r.Advice = fmt.Sprintf("A fence of another migration may have left it, or of this one when its state was lost: then take the rule away, for kplan takes nobody else's rules away when a service goes back, and acls would copy it. Else correct the principals or what the service produces; where it is to stay, say so: waive %q { reason = \"...\" }", NameFenceEffect)
+			return r
+		}
+		if len(rules) > 0 && !slices.ContainsFunc(rules, func(a cluster.ACL) bool { return letsWrite(a) && binds(a) }) {
+			idle = append(idle, p)
+		}
 	}
 	if len(idle) > 0 {
 		r.Verdict = diff.Fail
@@ -134,6 +142,10 @@ func (f Fencing) effect(topic string, rules []cluster.ACL) Result {
 		r.Advice = fmt.Sprintf("Correct the principals, let the service write as a user that rules allow to, or write fence = \"none\"; where an authorizer of another kind lets it in, say so: waive %q { reason = \"...\" }", NameFenceEffect)
 	}
 	return r
+}
+
+func deniesWrite(a cluster.ACL) bool {
+	return a.Permission == cluster.Deny && (a.Operation == "write" || a.Operation == "all")
 }
 
 func letsWrite(a cluster.ACL) bool {
@@ -186,13 +198,18 @@ func fenceEntries() []Entry {
 		},
 		{
 			Name: NameFenceEffect, Asks: "Would the fence stop the services? (R8)", Waivable: true, Rights: rights,
-			Evidence: "The rules on each topic, for the principals of its writers. DENY passes super users, whom brokers do not name; a principal that writes and that no rule lets write is one.",
-			Verdicts: map[string]string{"pass": "a rule lets each of them write", "fail": "no rule lets one of them write"},
+			Evidence: "The rules on each topic, for the principals of its writers. DENY passes super users, whom brokers do not name; a principal that writes and that no rule lets write is one. A rule that denies one of them already, and that the state does not know, is what a fence leaves behind whose state is lost.",
+			Verdicts: map[string]string{"pass": "a rule lets each of them write", "fail": "no rule lets one of them write, or one denies it already"},
 		},
 		{
 			Name: NameFenceWriters, Asks: "May nobody write the topics but the services of the plan? (R8)", Waivable: true, Rights: rights,
 			Evidence: "The principals that the rules on each topic let write, those of services and kplan's own login aside.",
 			Verdicts: map[string]string{"pass": "nobody", "unknown": "somebody, by name: whether they write is not known"},
+		},
+		{
+			Name: NameFenceStands, Asks: "Do the fences that kplan has set still stand? (R8)", Waivable: true, Rights: "Describe on the cluster of the source.",
+			Evidence: "Asked by verify: the DENY rules that the state has of fences whose step is done, among the source's access rules.",
+			Verdicts: map[string]string{"pass": "each rule is there", "fail": "one has been taken away", "error": "the rules cannot be read"},
 		},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"kplan/checks"
 	"kplan/internal/cluster"
 	"kplan/plan"
+	"kplan/plan/diff"
 )
 
 func rule(principal, operation, permission string) cluster.ACL {
@@ -74,7 +75,12 @@ func TestFenceOnKindsOfClusters(t *testing.T) {
 			f.Rules = []cluster.ACL{rule("User:a", "write", cluster.Deny)}
 			f.Own = f.Rules
 		}), []string{"fence.writers unknown"}},
-		"not its principal":     {func(f *checks.Fencing) { f.Topics["t"] = []string{"User:b"} }, []string{"fence.effect fail"}},
+		"not its principal": {func(f *checks.Fencing) { f.Topics["t"] = []string{"User:b"} }, []string{"fence.effect fail"}},
+		"denied already":    {func(f *checks.Fencing) { f.Rules = append(f.Rules, rule("User:a", "write", cluster.Deny)) }, []string{"fence.effect fail"}},
+		"denied by its own fence": {func(f *checks.Fencing) {
+			f.Own = []cluster.ACL{rule("User:a", "write", cluster.Deny)}
+			f.Rules = append(f.Rules, f.Own...)
+		}, nil},
 		"everybody by a prefix": {func(f *checks.Fencing) { f.Rules = []cluster.ACL{prefixed} }, []string{"fence.writers unknown"}},
 		"from one host":         {func(f *checks.Fencing) { f.Rules = append(f.Rules, remote) }, []string{"fence.writers unknown"}},
 	} {
@@ -85,6 +91,26 @@ func TestFenceOnKindsOfClusters(t *testing.T) {
 			}
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// A fence that the state has and the brokers have not is no fence.
+func TestStanding(t *testing.T) {
+	deny := []cluster.ACL{rule("User:a", "write", cluster.Deny)}
+	for name, c := range map[string]struct {
+		rules []cluster.ACL
+		err   error
+		want  diff.Verdict
+	}{
+		"there":  {rules: append([]cluster.ACL{rule("User:a", "write", cluster.Allow)}, deny...), want: diff.Pass},
+		"gone":   {rules: []cluster.ACL{rule("User:a", "write", cluster.Allow)}, want: diff.Fail},
+		"untold": {rules: deny, err: cluster.ErrNotAllowed, want: diff.Error},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := checks.Standing("t", deny, c.rules, c.err); got.Verdict != c.want || got.Verdict != diff.Pass && got.Advice == "" {
+				t.Errorf("%+v, want %s", got, c.want)
 			}
 		})
 	}

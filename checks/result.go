@@ -20,6 +20,7 @@ const (
 	NameFence        = "fence.possible"
 	NameFenceEffect  = "fence.effect"
 	NameFenceWriters = "fence.writers"
+	NameFenceStands  = "fence.stands"
 
 	NameParity  = diff.CheckParity
 	NameReaders = "readers.known"

@@ -216,7 +216,7 @@ func CheckNames() []string {
 		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
 		"conformance.delete", "conformance.duplicate", "conformance.epoch", "conformance.logend", "conformance.markers", "conformance.order", "conformance.sequence",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
-		"fence.effect", "fence.writers",
+		"fence.effect", "fence.stands", "fence.writers",
 		"load.headroom", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
 		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity", "users.parity",
 	}

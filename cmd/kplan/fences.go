@@ -38,10 +38,10 @@ func fenceDocs(p *plan.Plan, fences []state.Fence) []fenceDoc {
 // writeFences lists what stands and how it is taken away.
 func writeFences(b *strings.Builder, fences []fenceDoc) {
 	for _, f := range fences {
-		fmt.Fprintf(b, "topic %s: fenced on the source (R8): %s\n", f.Topic, strings.Join(f.Rules, "; "))
+		fmt.Fprintf(b, "topic %s: fence on the source (R8): %s\n", f.Topic, strings.Join(f.Rules, "; "))
 	}
 	if len(fences) > 0 {
-		b.WriteString("A fence stays until it is taken away, when nobody is to write on the source again or everybody is to:\n")
+		b.WriteString("A fence stays until you take it away. Keep it for as long as a stopped producer could come back on the source; the commands, in this order:\n")
 	}
 	for _, f := range fences {
 		for _, command := range f.Lift {
@@ -65,9 +65,32 @@ func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g
 	if len(f.Topics) == 0 {
 		return nil
 	}
-	for _, standing := range executor.Fences(st) {
-		f.Own = append(append(f.Own, standing.Deny...), standing.Allow...)
-	}
+	f.Own = executor.FenceRules(st)
 	f.Rules, f.RulesErr = source.ACLs(ctx)
 	return checks.Fence(f)
+}
+
+// standingFences asks whether the source still has the fences that are set.
+func standingFences(ctx context.Context, source *kafka.Client, st state.State) []checks.Result {
+	var set []state.Fence
+	for _, f := range executor.Fences(st) {
+		if fenceIsSet(st, f.Topic) {
+			set = append(set, f)
+		}
+	}
+	if len(set) == 0 {
+		return nil
+	}
+	rules, err := source.ACLs(ctx)
+	var all []checks.Result
+	for _, f := range set {
+		all = append(all, checks.Standing(f.Topic, f.Deny, rules, err))
+	}
+	return all
+}
+
+// fenceIsSet reports whether every broker has shown the topic's fence; else it
+// was only begun.
+func fenceIsSet(st state.State, topic string) bool {
+	return st.Steps[graph.TopicAddress(topic, "fence")].Status == state.Done
 }

@@ -35,15 +35,30 @@ func scriptAsSuper(ts *testscript.TestScript, name string, do func(context.Conte
 //
 //	rule CLUSTER allow|deny PRINCIPAL OPERATION RESOURCE NAME [prefixed]
 func scriptRule(ts *testscript.TestScript, args []string) {
-	a := cluster.ACL{Permission: args[1], Principal: args[2], Operation: args[3], Resource: args[4], Name: args[5], Pattern: cluster.Literal, Host: "*"}
-	if len(args) > 6 {
-		a.Pattern = args[6]
-	}
+	a := scriptACL(args)
 	scriptAsSuper(ts, args[0], func(ctx context.Context, c *kafka.Client) {
 		refused, err := c.CreateACLs(ctx, []cluster.ACL{a})
 		ts.Check(err)
 		ts.Check(refused[a])
 	})
+}
+
+// scriptUnrule takes one away: unrule CLUSTER allow|deny PRINCIPAL ...
+func scriptUnrule(ts *testscript.TestScript, args []string) {
+	a := scriptACL(args)
+	scriptAsSuper(ts, args[0], func(ctx context.Context, c *kafka.Client) {
+		refused, err := c.DeleteACLs(ctx, []cluster.ACL{a})
+		ts.Check(err)
+		ts.Check(refused[a])
+	})
+}
+
+func scriptACL(args []string) cluster.ACL {
+	a := cluster.ACL{Permission: args[1], Principal: args[2], Operation: args[3], Resource: args[4], Name: args[5], Pattern: cluster.Literal, Host: "*"}
+	if len(args) > 6 {
+		a.Pattern = args[6]
+	}
+	return a
 }
 
 // scriptHasRules compares the rules of a principal with what is wanted, each as

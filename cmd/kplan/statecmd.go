@@ -59,7 +59,11 @@ func items(st state.State) []stateItem {
 		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].override", t), Status: "held"})
 	}
 	for _, t := range slices.Sorted(maps.Keys(st.Fences)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: "standing on the source"})
+		status := "standing on the source"
+		if !fenceIsSet(st, t) {
+			status = "begun on the source" // some of its rules may stand
+		}
+		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: status})
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Users)) {
 		all = append(all, stateItem{Address: fmt.Sprintf("user[%q].owned", name), Status: "created by kplan"})
