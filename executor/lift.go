@@ -68,6 +68,9 @@ func (r *run) lift(ctx context.Context, service *plan.Service) error {
 				continue
 			}
 			refused, err := r.Source.DeleteACLs(ctx, some)
+			if errors.Is(err, cluster.ErrNotShown) {
+				err = nil // waited for below, for longer: meanwhile the service is down
+			}
 			if err := errors.Join(append(refusals(refused), err)...); err != nil {
 				return fmt.Errorf("lifting the fence of %q: %w", t.Name, err)
 			}

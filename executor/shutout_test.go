@@ -176,6 +176,23 @@ func TestRestoreLiftsTheFence(t *testing.T) {
 	})
 }
 
+// Taken out: the patience with a broker that forgets the fence late. The service
+// would stay stopped, though only a minute was missing.
+func TestLiftWaitsForALateBroker(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := fencedChain(t, plan.ProductionFirst)
+		s.locked(func() { s.worker("a").broken[cluster.Target] = true })
+		s.when(graph.TopicAddress("t1", "boundary"), func() {
+			s.locked(func() { s.source.rules.old = map[int32][]cluster.ACL{1: slices.Clone(s.source.rules.all)} })
+			time.AfterFunc(time.Minute, func() { s.locked(func() { s.source.rules.old = nil }) })
+		})
+		r := s.apply()
+		if d := cmp.Diff([]string{"a"}, r.Restored); d != "" || len(s.rules()) > 0 || len(r.Fences) > 0 {
+			t.Errorf("restored (-want +got):\n%s\nrules %v, stranded %v", d, s.rules(), r.Stranded)
+		}
+	})
+}
+
 // What is not known to be harmless is refused before anything is written, and
 // what the cluster refuses is named; the service goes back.
 func TestFenceIsRefused(t *testing.T) {

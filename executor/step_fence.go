@@ -44,6 +44,9 @@ func shutOut(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 			continue
 		}
 		refused, err := r.Source.CreateACLs(context.WithoutCancel(ctx), some)
+		if errors.Is(err, cluster.ErrNotShown) {
+			err = nil // waited for below, for longer, and said aloud
+		}
 		if err := errors.Join(append(refusals(refused), err)...); err != nil {
 			return nil, "", fmt.Errorf("fencing %q: %w", s.Topic, err)
 		}

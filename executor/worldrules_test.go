@@ -117,7 +117,15 @@ func (v *view) CreateACLs(ctx context.Context, rules []cluster.ACL) (map[cluster
 			book.all = append(book.all, a)
 		}
 	}
-	return refused, nil
+	return refused, book.shown()
+}
+
+// shown is what the client says of brokers that do not follow in time.
+func (b *rulebook) shown() error {
+	if len(b.old) == 0 {
+		return nil
+	}
+	return fmt.Errorf("changing rules: %w", cluster.ErrNotShown)
 }
 
 func (v *view) DeleteACLs(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error) {
@@ -128,7 +136,7 @@ func (v *view) DeleteACLs(ctx context.Context, rules []cluster.ACL) (map[cluster
 	defer done()
 	book := &v.logs().rules
 	book.all = slices.DeleteFunc(book.all, func(a cluster.ACL) bool { return slices.Contains(rules, a) })
-	return nil, nil
+	return nil, book.shown()
 }
 
 // fencesStand proves that at the end every fenced topic denies its writers, that

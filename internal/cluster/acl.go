@@ -33,6 +33,10 @@ const (
 // everything, and there are no rules to read or to set.
 var ErrNoAuthorizer = errors.New("the cluster has no authorizer")
 
+// ErrNotShown says that the cluster has accepted a change and that one of its
+// brokers does not show it in time.
+var ErrNotShown = errors.New("a broker does not show what the cluster accepted")
+
 // Covers reports whether the rule is about the resource of that name, as
 // Kafka's authorizers match it.
 func (a ACL) Covers(resource, name string) bool {
