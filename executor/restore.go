@@ -31,7 +31,7 @@ func (r *run) settle(ctx context.Context, result *Result) {
 	if errors.As(result.Err, &write) {
 		// Nothing may be done that cannot be recorded: not even this.
 		for _, s := range stopped {
-			result.Stranded = append(result.Stranded, &StrandedError{Service: s.Name, Reason: "its restore cannot be recorded", Cause: result.Err})
+			result.Stranded = append(result.Stranded, &StrandedError{Service: s.Name, Reason: "its restore cannot be recorded", Lift: r.liftCommands(s), Cause: result.Err})
 		}
 		return
 	}

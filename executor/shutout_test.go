@@ -341,3 +341,20 @@ func TestStrandedServiceNamesItsFence(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the commands where nothing can be recorded. Whoever starts the
+// service by hand has to lift its fence first.
+func TestUnrecordedRestoreNamesItsFence(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := fencedChain(t, plan.ProductionFirst)
+		s.when(fenceAddress("t1"), func() {
+			s.journal.mu.Lock()
+			defer s.journal.mu.Unlock()
+			s.journal.fail = errors.New("no space left on device")
+		})
+		r := s.apply()
+		if len(r.Stranded) != 1 || len(r.Stranded[0].Lift) != 2 || !strings.Contains(r.Stranded[0].Error(), "--deny-principal User:a") {
+			t.Errorf("stranded %v, %v", r.Stranded, r.Err)
+		}
+	})
+}
