@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
-	"kplan/internal/kafka"
 	"kplan/plan"
 	"kplan/plan/graph"
 )
@@ -52,7 +50,7 @@ func writeFences(b *strings.Builder, fences []fenceDoc) {
 
 // fenceChecks asks the source whether the fences that are still to be set would
 // be an outage, or nothing.
-func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g *graph.Graph, st state.State, nodes []cluster.Node) []checks.Result {
+func fenceChecks(source cluster.Access, m *plan.Migration, g *graph.Graph, st state.State, nodes []cluster.Node) []checks.Result {
 	f := checks.Fencing{Migration: m, Topics: map[string][]string{}, Nodes: nodes}
 	if g == nil {
 		return nil
@@ -68,6 +66,6 @@ func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g
 	for _, standing := range executor.Fences(st) {
 		f.Own = append(append(f.Own, standing.Deny...), standing.Allow...)
 	}
-	f.Rules, f.RulesErr = source.ACLs(ctx)
+	f.Rules, f.RulesErr = source.ACLs, source.ACLsErr
 	return checks.Fence(f)
 }
