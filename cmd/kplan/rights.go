@@ -21,7 +21,7 @@ type seen struct {
 	client   *kafka.Client
 	snapshot cluster.Snapshot
 	nodes    []cluster.Node
-	whole    bool          // nothing failed: every group could be described, and access was read
+	whole    bool // nothing failed: every group could be described, and access was read
 	access   cluster.Access
 	fences   []cluster.ACL // rules that kplan itself has added, and that do not move
 }

@@ -58,6 +58,8 @@ func Load(ctx context.Context, ep endpoint.Endpoint, o LoadOptions) (found clust
 		return found, fmt.Errorf("drawing bytes to write: %w", err)
 	}
 	w.run(ctx, o)
+	w.mu.Lock() // what is still under way may be acknowledged now
+	defer w.mu.Unlock()
 	found.Records, found.Took, found.Slowest = w.done, w.took, w.slowest
 	if w.took > 0 {
 		found.Achieved = float64(w.done) * float64(len(w.value)) / w.took.Seconds()
