@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"kplan/internal/cluster"
+	"kplan/plan"
 	"kplan/plan/diff"
 )
 
@@ -29,18 +30,9 @@ func Rules(g Ground, changes []diff.ACLChange) []Result {
 		Name: NameOwnRules, Object: diff.Object{Kind: "cluster", Name: "target"}, Verdict: diff.Pass,
 		Asked: "does kplan keep its own rights on the target?", Saw: fmt.Sprintf("%d rules to create, none is against it", len(coming)),
 	}
-	everybody := g.everybodyMay()
+	everybody, _ := everybodyMay(g.Migration.Target, AllowsEveryone(g.TargetNodes))
 	all := g.firstRules(first, coming, everybody)
 	return append(all, g.ownRules(own, coming, everybody)...)
-}
-
-// everybodyMay reports whether everybody may, on the target, do what no rule is
-// about, as far as that is known.
-func (g Ground) everybodyMay() bool {
-	if a := g.Migration.Target.Authorizer; a != nil {
-		return a.AllowEveryone
-	}
-	return AllowsEveryone(g.TargetNodes)
 }
 
 // firstRules warns, for each kind of resource, of rules that would be the first.
@@ -90,62 +82,50 @@ func (g Ground) firstRules(pass Result, coming []cluster.ACL, everybody bool) []
 	return all
 }
 
-// needed is what kplan cannot do without on the target (docs/rights.md).
-type needed struct {
-	resource   string
-	names      []string
-	operations []string
-}
-
-// ownRules finds rules that would take a right from kplan. A super user has
-// rights that no rule gives, and none takes away.
+// ownRules finds rules that would take a right from kplan (docs/rights.md). A
+// super user has rights that no rule gives, and none takes away. Where the plan
+// does not tell who kplan is, any rule that denies may be about it.
 func (g Ground) ownRules(pass Result, coming []cluster.ACL, everybody bool) []Result {
+	there, then := rulebookOf(fromAnywhere(g.Target.Access.ACLs)), rulebookOf(coming)
 	who := principal(g.Migration.Target)
-	there, then := rulebookOf(g.Target.Access.ACLs), rulebookOf(coming)
-	if g.superUser(there, who, everybody) {
+	takes := func(have, created []cluster.ACL, op, resource, name string) bool {
+		return takesFrom(who, have, created, op, resource, name, everybody)
+	}
+	self := selfOf(g.Migration.Target, g.Target.Access.Own, g.Target.Access.ACLs, everybody)
+	switch self {
+	case above:
 		pass.Saw = "kplan has rights that no rule gives it: it is a super user, whom no rule stops"
 		return []Result{pass}
+	case unnamed:
+		takes = func(have, created []cluster.ACL, op, _, _ string) bool {
+			return everybody && len(have) == 0 || slices.ContainsFunc(created, func(a cluster.ACL) bool { return denies(a, op) })
+		}
+	case ruled:
 	}
-	var groups []string
-	for _, s := range g.Migration.Services {
-		for _, group := range s.Groups {
-			groups = append(groups, group.Name)
+	ops, names := map[string][]string{}, map[string][]string{}
+	ground := RightsGround{Plan: &plan.Plan{Migration: g.Migration}, Source: Known{Topics: slices.Collect(maps.Keys(g.Source.Topics))}}
+	for _, w := range ground.wanted(OnTarget) {
+		resource, op := w.right.Resource, w.right.Operation
+		for _, name := range w.names {
+			if created := then.about(resource, name); len(created) > 0 && takes(there.about(resource, name), created, op, resource, name) {
+				ops[resource], names[resource] = append(ops[resource], op), append(names[resource], name)
+			}
 		}
 	}
 	var all []Result
-	for _, n := range []needed{
-		{"cluster", []string{cluster.ClusterName}, []string{"describe", "describe_configs", "alter"}},
-		{"group", union(groups), []string{"read"}},
-		{"topic", slices.Sorted(maps.Keys(g.Source.Topics)), []string{"read", "describe_configs"}},
-	} {
-		lost := map[string]bool{}
-		var names []string
-		for _, name := range n.names {
-			created := then.about(n.resource, name)
-			if len(created) == 0 {
-				continue
-			}
-			have := there.about(n.resource, name)
-			for _, op := range n.operations {
-				before := cluster.Rule(have, who, op, n.resource, name)
-				after := cluster.Rule(slices.Concat(have, created), who, op, n.resource, name)
-				if after != cluster.Refused || before == cluster.Refused || before == cluster.Unruled && !everybody && !denied(created, who, op) {
-					continue
-				}
-				lost[op] = true
-				if !slices.Contains(names, name) {
-					names = append(names, name)
-				}
-			}
-		}
-		if len(lost) == 0 {
-			continue
-		}
+	for _, resource := range slices.Sorted(maps.Keys(ops)) {
 		r := pass
-		r.Verdict, r.Object = diff.Fail, diff.Object{Kind: "acls", Name: n.resource}
-		ops := slices.Sorted(maps.Keys(lost))
-		r.Saw = fmt.Sprintf("the rules to be created would take %s on %s %s from %s, which is kplan", strings.Join(ops, ", "), n.resource, fewNames(names), who)
-		r.Advice = fmt.Sprintf("Give it a rule of its own first (%s), leave out the rules that deny everybody, or say that it is a super user: waive %q { reason = \"...\" }", allow(strings.Join(g.Migration.Target.Bootstrap, ","), who, n.resource, ops[0], names), NameOwnRules)
+		lost, of := union(ops[resource]), union(names[resource])
+		r.Object = diff.Object{Kind: "acls", Name: resource}
+		if self == unnamed {
+			r.Verdict = diff.Unknown
+			r.Saw = fmt.Sprintf("the rules to be created may take %s on %s %s from kplan: the brokers take its name from a certificate or a token, and the plan does not tell it", strings.Join(lost, ", "), resource, fewNames(of))
+			r.Advice = fmt.Sprintf("Find out which principal that is, and that these rules leave it its rights (docs/rights.md), then say so: waive %q { reason = \"...\" }", NameOwnRules)
+		} else {
+			r.Verdict = diff.Fail
+			r.Saw = fmt.Sprintf("the rules to be created would take %s on %s %s from %s, which is kplan", strings.Join(lost, ", "), resource, fewNames(of), who)
+			r.Advice = fmt.Sprintf("Give it a rule of its own first (%s), leave out the rules that deny everybody, or say that it is a super user: waive %q { reason = \"...\" }", allow(strings.Join(g.Migration.Target.Bootstrap, ","), who, resource, lost[0], of), NameOwnRules)
+		}
 		all = append(all, r)
 	}
 	if len(all) == 0 {
@@ -154,22 +134,23 @@ func (g Ground) ownRules(pass Result, coming []cluster.ACL, everybody bool) []Re
 	return all
 }
 
-func denied(rules []cluster.ACL, who, operation string) bool {
-	return slices.ContainsFunc(rules, func(a cluster.ACL) bool {
-		return a.Permission == cluster.Deny && (a.Principal == who || a.Principal == cluster.Anybody) && (a.Operation == operation || a.Operation == "all") && a.Host == "*"
+// takesFrom reports whether a principal has a right before the rules are created
+// and no longer afterwards.
+func takesFrom(who string, have, created []cluster.ACL, op, resource, name string, everybody bool) bool {
+	before := cluster.Rule(have, who, op, resource, name)
+	after := cluster.Rule(slices.Concat(have, created), who, op, resource, name)
+	if after != cluster.Refused || before == cluster.Refused {
+		return false
+	}
+	return before == cluster.Granted || everybody || slices.ContainsFunc(created, func(a cluster.ACL) bool {
+		return denies(a, op) && (a.Principal == who || a.Principal == cluster.Anybody)
 	})
 }
 
-// superUser reports whether kplan may do on the cluster what no rule lets it.
-func (g Ground) superUser(there rulebook, who string, everybody bool) bool {
-	rules := there.about("cluster", cluster.ClusterName)
-	for operation, may := range g.Target.Access.Own {
-		ruling := cluster.Rule(rules, who, operation, "cluster", cluster.ClusterName)
-		if may && (ruling == cluster.Refused || ruling == cluster.Unruled && !everybody) {
-			return true
-		}
-	}
-	return false
+// denies reports whether a rule denies an operation, from wherever it is asked
+// for.
+func denies(a cluster.ACL, op string) bool {
+	return a.Permission == cluster.Deny && (a.Operation == op || a.Operation == "all") && a.Host == "*"
 }
 
 func shownResource(a cluster.ACL) string {
@@ -262,8 +243,8 @@ func accessEntries() []Entry {
 		},
 		{
 			Name: NameOwnRules, Asks: "Does kplan keep its own rights on the target?", Waivable: true, Rights: describe,
-			Evidence: "What kplan's principal may do by the target's rules before and after, on the cluster, the selected topics and the services' groups. One that may do what no rule lets it is a super user (KIP-430), whom no rule stops.",
-			Verdicts: map[string]string{"pass": "it loses nothing", "fail": "a rule to be created denies it, or is the first on a resource and lets in others only"},
+			Evidence: "What kplan's principal may do by the target's rules before and after, for the rights that the plan needs on the target (docs/rights.md). One that may do what no rule lets it is a super user (KIP-430), whom no rule stops. Where the brokers take kplan's name from a certificate or a token, every rule that denies may be about it.",
+			Verdicts: map[string]string{"pass": "it loses nothing", "fail": "a rule to be created denies it, or is the first on a resource and lets in others only", "unknown": "that may be, and who kplan is on the brokers is not known"},
 		},
 		{
 			Name: NameQuotas, Asks: "Has the target the quotas of the included clients?", Waivable: true, Rights: "DescribeConfigs on the cluster, on both.",

@@ -97,6 +97,26 @@ func TestRules(t *testing.T) {
 			g.Migration.ACLs.Include = []plan.Pattern{all}
 		}, source("deny User:* read topic t")}, []string{"acls.first pass", "acls.own fail read on topic t from User:kplan"}},
 		{"the same against a super user", []func(*checks.Ground){state(false), func(g *checks.Ground) { g.Target.Access.Own = map[string]bool{"alter": true} }, source("deny User:o-a read topic t")}, []string{"acls.first pass", "acls.own pass super user"}},
+		{"the same by a rule for one host", []func(*checks.Ground){state(false), func(g *checks.Ground) {
+			g.Target.Access.Own = map[string]bool{"alter": true}
+			for _, text := range []string{"allow User:kplan all cluster kafka-cluster", "allow User:kplan all topic *"} {
+				a := about(text)
+				a.Host = "10.0.0.5"
+				g.Target.Access.ACLs = append(g.Target.Access.ACLs, a)
+			}
+			g.Migration.ACLs.Becomes = map[string]string{"User:o-a": "User:kplan"}
+		}, source("deny User:o-a read topic t")}, []string{"acls.first pass", "acls.own fail read on topic t"}},
+		{"a certificate", []func(*checks.Ground){state(false), func(g *checks.Ground) {
+			g.Target.Access.Own = map[string]bool{"alter": true}
+			g.Migration.Target.SASL, g.Migration.Target.TLS = nil, &plan.TLS{CertFile: "k.pem"}
+		}, source("deny User:o-a read topic t")}, []string{"acls.first pass", "acls.own unknown read on topic t"}},
+		{"a certificate, nothing denied", []func(*checks.Ground){state(false), func(g *checks.Ground) {
+			g.Migration.Target.SASL, g.Migration.Target.TLS = nil, &plan.TLS{CertFile: "k.pem"}
+		}}, []string{"acls.first pass", "acls.own pass"}},
+		{"quotas could not be set", []func(*checks.Ground){target(kplan, "allow User:kplan all cluster kafka-cluster"), func(g *checks.Ground) {
+			g.Migration.Quotas = &plan.Quotas{}
+			g.Migration.ACLs.Becomes = map[string]string{"User:o-a": "User:kplan"}
+		}, source("deny User:o-a alter_configs cluster kafka-cluster")}, []string{"acls.first pass", "acls.own fail alter_configs on cluster"}},
 		{"becomes kplan", []func(*checks.Ground){target(kplan), func(g *checks.Ground) {
 			g.Migration.ACLs.Becomes = map[string]string{"User:o-a": "User:kplan"}
 		}, source("deny User:o-a read topic t")}, []string{"acls.first pass", "acls.own fail"}},

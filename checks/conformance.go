@@ -79,16 +79,18 @@ func Conformance(c cluster.Conformance) []Result {
 			r.Verdict, r.Advice = diff.Error, "Correct what came before, and ask again."
 		}
 		if i == 0 && c.Left != "" {
-			r.Advice = strings.TrimSpace(r.Advice + " " + leftOver(c.Topic, c.Left))
+			r.Saw, r.Advice = leftOver(r.Saw, r.Advice, c.Topic, c.Left)
 		}
 		all = append(all, r)
 	}
 	return all
 }
 
-// leftOver names a scratch topic that could not be deleted.
-func leftOver(topic, why string) string {
-	return "The scratch topic " + topic + " is still there (" + why + "): delete it with kafka-topics --delete --topic " + topic + "."
+// leftOver names a scratch topic that could not be deleted. It is a part of what
+// was seen, for nobody is given the advice of a check that passes.
+func leftOver(saw, advice, topic, why string) (newSaw, newAdvice string) {
+	saw += "; the scratch topic " + topic + " is still there (" + why + ")"
+	return saw, strings.TrimSpace(advice + " Delete it with kafka-topics --delete --topic " + topic + ".")
 }
 
 // MirrorModes says which ways of copying to the cluster remain, from the most

@@ -47,7 +47,7 @@ func Load(l cluster.Load, rate float64, how string) Result {
 		}
 	}
 	if l.Left != "" {
-		r.Advice += " " + leftOver(l.Topic, l.Left)
+		r.Saw, r.Advice = leftOver(r.Saw, r.Advice, l.Topic, l.Left)
 	}
 	return r
 }

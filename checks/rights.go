@@ -117,7 +117,7 @@ func Rights(g RightsGround, place string, on *plan.Cluster, told Told) []Result 
 	count := 0
 	for _, w := range g.wanted(place) {
 		count++
-		if r, fine := w.judge(told, principal(on)); !fine {
+		if r, fine := w.judge(told, on); !fine {
 			r.Name, r.Asked = pass.Name, askedRights
 			r.Object = diff.Object{Kind: "right", Name: w.object()}
 			names := w.missing
@@ -125,6 +125,9 @@ func Rights(g RightsGround, place string, on *plan.Cluster, told Told) []Result 
 				names = w.right.grant
 			}
 			r.Advice = "Grant it: " + Command(on, principal(on), w.right, names)
+			if r.Verdict == diff.Unknown {
+				r.Advice = fmt.Sprintf("See that it has it (%s), then say so: waive %q { reason = \"...\" }", Command(on, principal(on), w.right, names), pass.Name)
+			}
 			all = append(all, r)
 		}
 	}

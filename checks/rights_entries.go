@@ -6,7 +6,7 @@ func rightsEntries() []Entry {
 		return map[string]string{
 			"pass":    "none is missing, or there is no authorizer",
 			"fail":    "one is missing: with what it is needed for and the command that grants it",
-			"unknown": "brokers before 2.3 do not tell; or no rule is about transactional ids and allow.everyone.if.no.acl.found is set, whose value brokers hide",
+			"unknown": "brokers before 2.3 do not tell; or, of transactional ids, no rule is about them and allow.everyone.if.no.acl.found is set, whose value brokers hide and the plan does not state; or the brokers take kplan's name from a certificate or a token, so that no rule is known to be about it",
 			"error":   "the cluster could not be asked",
 		}
 	}
@@ -22,8 +22,8 @@ func rightsEntries() []Entry {
 			Evidence: "For each principal of a service, under its name on the target: Write on what the service produces, Read on what it consumes, Read on its groups, by the access rules of the target and those that the plan creates there. Rules for one host only are left out; super users are in no rule.",
 			Verdicts: map[string]string{
 				"pass":    "rules allow all of it, or there is no authorizer",
-				"fail":    "no rule allows something, or a rule denies it: with the command that grants it",
-				"unknown": "the rules cannot be read; or no rule is about a topic or group and allow.everyone.if.no.acl.found is set, whose value brokers hide",
+				"fail":    "no rule allows something: with the command that grants it; or a rule denies it, such as the fence of a run whose state is lost, that acls would copy",
+				"unknown": "the rules cannot be read; or no rule is about a topic or group and allow.everyone.if.no.acl.found is set, whose value brokers hide and the plan does not state",
 			},
 		},
 	}

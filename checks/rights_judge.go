@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kplan/internal/cluster"
+	"kplan/plan"
 	"kplan/plan/diff"
 )
 
@@ -80,10 +81,10 @@ func (w *wanted) object() string { return w.right.Place + " " + w.right.words() 
 // judge finds the names for which the right is missing. Of something that may
 // not be described the cluster tells nothing: there the right that brings
 // Describe is missing, and the others are asked about once it is granted.
-func (w *wanted) judge(told Told, who string) (Result, bool) {
+func (w *wanted) judge(told Told, on *plan.Cluster) (Result, bool) {
 	r := w.right
 	if r.Resource == "transactional_id" {
-		return w.judgeByRules(told, who)
+		return w.judgeByRules(told, on)
 	}
 	for _, name := range w.names {
 		operations, described := told.Rights.Cluster, len(told.Rights.Cluster) > 0
@@ -105,31 +106,54 @@ func (w *wanted) judge(told Told, who string) (Result, bool) {
 	if len(w.missing) == 0 {
 		return Result{}, true
 	}
-	return Result{Verdict: diff.Fail, Saw: fmt.Sprintf("%s lacks %s%s: needed for %s", who, r.words(), someNames(r, w.missing), r.For)}, false
+	return Result{Verdict: diff.Fail, Saw: fmt.Sprintf("%s lacks %s%s: needed for %s", principal(on), r.words(), someNames(r, w.missing), r.For)}, false
 }
 
 // judgeByRules decides by the rules alone: no request tells what may be done
 // with transactional ids.
-func (w *wanted) judgeByRules(told Told, who string) (Result, bool) {
+func (w *wanted) judgeByRules(told Told, on *plan.Cluster) (Result, bool) {
 	if told.NoRules != nil { // no authorizer, or Describe on the cluster is missing, which is said
 		return Result{}, true
 	}
-	for operation := range told.Rights.Cluster {
-		if cluster.Rule(told.Rules, who, operation, "cluster", cluster.ClusterName) != cluster.Granted {
-			return Result{}, true // a super user, or one with a role: the rules are not all there is
-		}
+	may, stated := everybodyMay(on, told.Everyone)
+	who, r := principal(on), w.right
+	ruling := cluster.Rule(told.Rules, who, r.Operation, r.Resource, everyName)
+	open := told.letsInUnruled()
+	if ruling == cluster.Granted || ruling == cluster.Unruled && (may && stated || open) {
+		return Result{}, true
 	}
-	ruling := cluster.Rule(told.Rules, who, w.right.Operation, w.right.Resource, everyName)
-	if ruling == cluster.Granted {
+	self := selfOf(on, told.Rights.Cluster, told.Rules, may)
+	if self == above { // the rules are not all there is
 		return Result{}, true
 	}
 	w.missing = w.names
-	r := Result{Verdict: diff.Fail, Saw: fmt.Sprintf("no rule gives %s %s: needed for %s", who, w.right.words(), w.right.For)}
-	if ruling == cluster.Unruled && told.Everyone {
-		r.Verdict = diff.Unknown
-		r.Saw += "; no rule is about them at all, and brokers do not tell what allow.everyone.if.no.acl.found is set to"
+	out := Result{Verdict: diff.Fail, Saw: fmt.Sprintf("no rule gives %s %s: needed for %s", who, r.words(), r.For)}
+	switch {
+	case ruling == cluster.Unruled && may:
+		out.Verdict = diff.Unknown
+		out.Saw += "; no rule is about them at all, and brokers do not tell what allow.everyone.if.no.acl.found is set to (where it is true, the first rule shuts out everybody else)"
+	case self == unnamed:
+		out.Verdict = diff.Unknown
+		out.Saw = fmt.Sprintf("whether kplan has %s is not known: the brokers take its name from a certificate or a token, and the plan does not tell it; needed for %s", r.words(), r.For)
+	case open && may && !stated:
+		out.Verdict = diff.Unknown
+		out.Saw += "; it may be a super user, or allow.everyone.if.no.acl.found be true: brokers tell neither"
+	case cluster.Rule(fromAnywhere(told.Rules), who, r.Operation, r.Resource, everyName) == cluster.Granted:
+		out.Verdict = diff.Unknown
+		out.Saw = fmt.Sprintf("a rule gives %s %s from one host only, and which address the brokers see is not known; needed for %s", who, r.words(), r.For)
 	}
-	return r, false
+	return out, false
+}
+
+// letsInUnruled reports whether kplan may do something on the cluster that no
+// rule is about: then it is a super user, or what no rule is about is everybody's.
+func (t Told) letsInUnruled() bool {
+	for operation, may := range t.Rights.Cluster {
+		if may && cluster.Rule(t.Rules, cluster.Anybody, operation, "cluster", cluster.ClusterName) == cluster.Unruled {
+			return true
+		}
+	}
+	return false
 }
 
 // words are the right as people read it: Describe on the cluster.

@@ -121,9 +121,58 @@ func TestRightsThatAreNotTold(t *testing.T) {
 	if got := checks.Rights(g, checks.OnSource, source, told); len(got) != 1 || got[0].Verdict != diff.Unknown {
 		t.Errorf("unruled transactional ids: %+v", got)
 	}
-	told.Rules = nil // and yet it may do things on the cluster: a super user
+	told.Rules = nil // and yet it may do things on the cluster: a super user, or everybody may
 	if got := checks.Rights(g, checks.OnSource, source, told); len(got) != 1 || got[0].Verdict != diff.Pass {
 		t.Errorf("a super user: %+v", got)
+	}
+}
+
+// Taken out: that a certificate, a token or a rule for one host leaves open whom
+// a rule is about. Rules that are somebody else's do not make kplan a super user.
+func TestRightsOfTransactionalIDs(t *testing.T) {
+	const op, other = "allow User:CN=x describe transactional_id *", "allow User:CN=x all cluster kafka-cluster"
+	host := func(text string) cluster.ACL {
+		a := about(text)
+		a.Host = "10.0.0.5"
+		return a
+	}
+	token := func(c *plan.Cluster, _ *checks.Told) { c.SASL = &plan.SASL{OAuth: &plan.OAuth{}} }
+	certificate := func(c *plan.Cluster, _ *checks.Told) { c.SASL, c.TLS = nil, &plan.TLS{CertFile: "k.pem"} }
+	stated := func(may bool) func(*plan.Cluster, *checks.Told) {
+		return func(c *plan.Cluster, _ *checks.Told) { c.Authorizer = &plan.Authorizer{AllowEveryone: may} }
+	}
+	hidden := func(_ *plan.Cluster, told *checks.Told) { told.Everyone = true }
+	const own = "allow User:kplan all cluster kafka-cluster"
+	for name, c := range map[string]struct {
+		change func(*plan.Cluster, *checks.Told)
+		rules  []cluster.ACL
+		want   diff.Verdict
+	}{
+		"a rule":                          {nil, []cluster.ACL{about(own), about("allow User:kplan describe transactional_id *")}, diff.Pass},
+		"no rule":                         {nil, []cluster.ACL{about(own)}, diff.Fail},
+		"rights that no rule gives":       {nil, []cluster.ACL{about(other), about(op)}, diff.Pass},
+		"rights from one host":            {nil, []cluster.ACL{host(own)}, diff.Fail},
+		"the rule for one host":           {nil, []cluster.ACL{about(own), host("allow User:kplan describe transactional_id *")}, diff.Unknown},
+		"a token":                         {token, []cluster.ACL{about(other), about(op)}, diff.Unknown},
+		"a certificate":                   {certificate, []cluster.ACL{about(other)}, diff.Unknown},
+		"a certificate, everybody may":    {certificate, []cluster.ACL{about(other), about("allow User:* describe transactional_id *")}, diff.Pass},
+		"stated on":                       {stated(true), []cluster.ACL{about(own)}, diff.Pass},
+		"stated on, ruled":                {stated(true), []cluster.ACL{about(own), about(op)}, diff.Fail},
+		"hidden":                          {hidden, []cluster.ACL{about(own)}, diff.Unknown},
+		"hidden and no rule":              {hidden, nil, diff.Pass},
+		"hidden and a rule for ids alone": {hidden, []cluster.ACL{about(op)}, diff.Unknown},
+	} {
+		g, told := allowed()
+		source := *g.Plan.Migration.Source
+		source.SASL = &plan.SASL{Username: "kplan"}
+		told.Rules = c.rules
+		if c.change != nil {
+			c.change(&source, &told)
+		}
+		got := checks.Rights(g, checks.OnSource, &source, told)
+		if len(got) != 1 || got[0].Verdict != c.want {
+			t.Errorf("%s: want %s: %+v", name, c.want, got)
+		}
 	}
 }
 
@@ -155,7 +204,8 @@ func TestServiceRights(t *testing.T) {
 		"coming":        {moving, checks.Told{Rules: rules(old)}, checks.Told{}, diff.Pass, renamed},
 		"by old name":   {moving, checks.Told{}, checks.Told{Rules: rules(old)}, diff.Fail, renamed},
 		"coming?":       {moving, checks.Told{NoRules: cluster.ErrNotAllowed}, checks.Told{}, diff.Unknown, "not known"},
-		"denied":        {nil, checks.Told{}, checks.Told{Rules: deny, Everyone: true}, diff.Fail, "Write on topics t"},
+		"denied":        {nil, checks.Told{}, checks.Told{Rules: deny, Everyone: true}, diff.Fail, "a rule denies User:CN=s,O=x Write on topics t"},
+		"a fence":       {moving, checks.Told{Rules: append(rules(old), about("deny User:CN=s,O=x write topic t"))}, checks.Told{}, diff.Fail, "and it would be copied from the source"},
 		"unruled":       {nil, checks.Told{}, checks.Told{Everyone: true}, diff.Unknown, "no rule is about 3"},
 		"unreadable":    {nil, checks.Told{}, checks.Told{NoRules: cluster.ErrNotAllowed}, diff.Unknown, "cannot be read"},
 		"reading alone": {nil, checks.Told{}, checks.Told{Rules: slices.Delete(rules(old), 0, 1)}, diff.Fail, "Write on topics t"},
@@ -166,6 +216,19 @@ func TestServiceRights(t *testing.T) {
 		got := checks.ServiceRights(m, c.source, c.target)
 		if len(got) != 1 || got[0].Verdict != c.want || !strings.Contains(got[0].Saw, c.says) {
 			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Taken out: that the plan states what no rule means on the target.
+func TestServiceRightsStated(t *testing.T) {
+	for _, everyone := range []bool{true, false} {
+		g, _ := allowed()
+		m := g.Plan.Migration
+		m.Target.Authorizer = &plan.Authorizer{AllowEveryone: everyone}
+		got := checks.ServiceRights(m, checks.Told{}, checks.Told{Everyone: true})
+		if len(got) != 1 || (got[0].Verdict == diff.Pass) != everyone || (got[0].Verdict == diff.Fail) == everyone {
+			t.Errorf("stated %v: %+v", everyone, got)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"kplan/executor/state"
 	"kplan/internal/cluster"
 	"kplan/plan"
+	"kplan/plan/diff"
 	"kplan/plan/graph"
 )
 
@@ -141,7 +142,8 @@ func TestAccessAfterACrash(t *testing.T) {
 	}
 }
 
-// A refused rule or quota fails its own step, by name.
+// A refused rule or quota fails its own step, by name. Taken out: taking it back
+// in the journal, so that kplan would alter it once somebody else has made it.
 func TestAccessRefused(t *testing.T) {
 	for address, refuse := range map[string]func(*stage){
 		graph.ACLsAddress("User:o-d"): func(s *stage) {
@@ -157,10 +159,46 @@ func TestAccessRefused(t *testing.T) {
 			if r := s.apply(); r.Err == nil || !strings.Contains(r.Err.Error(), "not here") {
 				t.Errorf("%s: %v", address, r.Err)
 			}
-			for at, step := range s.journal.fold().Steps {
+			st := s.journal.fold()
+			rule, quota := st.ACLs[readRule("User:n-d", "t1")], st.Quotas[cluster.QuotaEntity{ClientID: cluster.DefaultEntity}]
+			if quota || rule && address == graph.ACLsAddress("User:o-d") {
+				t.Errorf("%s: the journal takes what was refused for kplan's own: %v %v", address, st.ACLs, st.Quotas)
+			}
+			for at, step := range st.Steps {
 				if (step.Status == state.Failed) != (at == address) {
 					t.Errorf("%s is %q", at, step.Status)
 				}
+			}
+		})
+	}
+}
+
+// What a cluster does not tell cannot be compared, and a waiver says that people
+// do it. Taken out: looking at the waivers, so that such a plan never gets through.
+func TestAccessWaived(t *testing.T) {
+	for _, waived := range []bool{true, false} {
+		inBubble(t, func(t *testing.T) {
+			s := guarded(t)
+			s.locked(func() {
+				s.failing = func(called, _ string) error {
+					if called == "target rules" || called == "target quotas" || called == "target users" {
+						return fmt.Errorf("looking: %w", cluster.ErrNotAllowed)
+					}
+					return nil
+				}
+			})
+			if !waived {
+				if r := s.apply(); !errors.Is(r.Err, cluster.ErrNotAllowed) {
+					t.Errorf("without a waiver: %v", r.Err)
+				}
+				return
+			}
+			for _, name := range []string{diff.CheckACLs, diff.CheckQuotas, diff.CheckUsers} {
+				s.migration().Waivers = append(s.migration().Waivers, plan.Waiver{Check: name, Reason: "by hand"})
+			}
+			s.mustApply()
+			if len(s.target.rules.all) != 1 || len(s.target.clients.quotas) != 1 || len(s.target.clients.users) != 0 {
+				t.Errorf("changed: %v %v %v", s.target.rules.all, s.target.clients.quotas, s.target.clients.users)
 			}
 		})
 	}

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
+	"kplan/plan"
 	"kplan/plan/diff"
 	"kplan/plan/graph"
 )
@@ -28,6 +31,9 @@ func grantACLs(ctx context.Context, r *run, steps []*graph.Step) map[string]outc
 	open := errors.Is(target.ACLsErr, cluster.ErrNoAuthorizer)
 	if err == nil && target.ACLsErr != nil && !open {
 		err = fmt.Errorf("comparing the access rules: %w", target.ACLsErr)
+	}
+	if r.byHand(diff.CheckACLs, source.ACLsErr, target.ACLsErr) {
+		return same(steps, untold)
 	}
 	if err != nil {
 		return all(steps, err)
@@ -67,7 +73,17 @@ func grantACLs(ctx context.Context, r *run, steps []*graph.Step) map[string]outc
 	return out
 }
 
-// grant journals the rules and creates them.
+// untold is said of a step whose clusters do not tell what it has to compare.
+const untold = "left to people, as the plan's waiver says: a cluster does not let kplan look"
+
+// byHand reports whether a cluster refuses to tell, and the plan waives the check
+// that says so.
+func (r *run) byHand(check string, errs ...error) bool {
+	return errors.Is(errors.Join(errs...), cluster.ErrNotAllowed) &&
+		slices.ContainsFunc(r.Plan.Migration.Waivers, func(w plan.Waiver) bool { return w.Check == check })
+}
+
+// grant journals the rules and creates them. Those that are refused are nobody's.
 func (r *run) grant(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error) {
 	if len(rules) == 0 {
 		return nil, nil
@@ -80,7 +96,12 @@ func (r *run) grant(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]e
 	if err := r.record(records...); err != nil {
 		return nil, err
 	}
-	return r.Target.CreateACLs(context.WithoutCancel(ctx), rules)
+	refused, err := r.Target.CreateACLs(context.WithoutCancel(ctx), rules)
+	records = nil
+	for some := range slices.Chunk(slices.SortedFunc(maps.Keys(refused), cluster.ACL.Compare), recordedAtOnce) {
+		records = append(records, state.Record{Granted: &state.Granted{ACLs: some, Refused: true}})
+	}
+	return refused, errors.Join(err, r.record(records...))
 }
 
 // setQuotas gives clients the quotas that the diff says they lack.
@@ -88,6 +109,9 @@ func setQuotas(ctx context.Context, r *run, steps []*graph.Step) map[string]outc
 	source, target, err := r.access(ctx, func(ctx context.Context, c Cluster, a *cluster.Access) {
 		a.Quotas, a.QuotasErr = c.Quotas(ctx)
 	})
+	if r.byHand(diff.CheckQuotas, source.QuotasErr, target.QuotasErr) {
+		return same(steps, untold)
+	}
 	if err = errors.Join(err, source.QuotasErr, target.QuotasErr); err != nil {
 		return all(steps, fmt.Errorf("comparing the client quotas: %w", err))
 	}
@@ -99,43 +123,63 @@ func setQuotas(ctx context.Context, r *run, steps []*graph.Step) map[string]outc
 		by[c.Entity] = c
 	}
 	var changes []diff.QuotaChange
-	var records []state.Record
 	for _, s := range steps {
-		c := by[s.Entity]
-		if len(c.Set) == 0 {
-			continue
-		}
-		changes = append(changes, c)
-		if c.Action == diff.Create { // one that kplan adds to is somebody else's
-			records = append(records, state.Record{Granted: &state.Granted{Quota: &c.Becomes}})
-		}
+		changes = append(changes, by[s.Entity])
 	}
-	var refused map[cluster.QuotaEntity]error
-	if len(records) > 0 {
-		err = r.record(records...)
-	}
-	if err == nil && len(changes) > 0 {
-		refused, err = r.Target.SetQuotas(context.WithoutCancel(ctx), diff.QuotasToSet(changes), false)
-	}
+	refused, err := r.setQuotas(ctx, changes)
 	if err != nil {
 		return all(steps, err)
 	}
 	out := map[string]outcome{}
 	for _, s := range steps {
 		c := by[s.Entity]
-		became := outcome{text: "as wanted"}
-		switch c.Action {
-		case diff.Create:
-			became.text = "set"
-		case diff.Update:
-			became.text = "altered"
-		}
-		if refusal := refused[c.Becomes]; refusal != nil {
+		became := outcome{text: quotaText(c)}
+		if refusal := refused[c.Becomes]; refusal != nil && len(c.Set) > 0 {
 			became.err = fmt.Errorf("setting the quota of %s: %w", c.Becomes, refusal)
 		}
 		out[s.Address] = became
 	}
 	return out
+}
+
+// setQuotas journals those that are new and sets all. Those that are refused are
+// nobody's; one that kplan adds to is somebody else's.
+func (r *run) setQuotas(ctx context.Context, changes []diff.QuotaChange) (map[cluster.QuotaEntity]error, error) {
+	quotas := diff.QuotasToSet(changes)
+	if len(quotas) == 0 {
+		return nil, nil
+	}
+	created := map[cluster.QuotaEntity]bool{}
+	for _, c := range changes {
+		if c.Action == diff.Create {
+			created[c.Becomes] = true
+		}
+	}
+	granted := func(of func(cluster.QuotaEntity) bool, refused bool) error {
+		var records []state.Record
+		for _, e := range slices.SortedFunc(maps.Keys(created), cluster.QuotaEntity.Compare) {
+			if of(e) {
+				records = append(records, state.Record{Granted: &state.Granted{Quota: &e, Refused: refused}})
+			}
+		}
+		return r.record(records...)
+	}
+	if err := granted(func(cluster.QuotaEntity) bool { return true }, false); err != nil {
+		return nil, err
+	}
+	refused, err := r.Target.SetQuotas(context.WithoutCancel(ctx), quotas, false)
+	return refused, errors.Join(err, granted(func(e cluster.QuotaEntity) bool { return refused[e] != nil }, true))
+}
+
+func quotaText(c diff.QuotaChange) string {
+	text := map[diff.Action]string{diff.Create: "set", diff.Update: "altered", "": "as wanted"}[c.Action]
+	if left := slices.Concat(c.Stays, c.Torn); len(left) > 0 { // waived
+		if c.Action == "" {
+			text = "nothing set"
+		}
+		text += ", not as wanted: " + strings.Join(left, ", ")
+	}
+	return text
 }
 
 // createUsers creates the SCRAM users that the target lacks. The password goes
@@ -144,6 +188,9 @@ func createUsers(ctx context.Context, r *run, steps []*graph.Step) map[string]ou
 	source, target, err := r.access(ctx, func(ctx context.Context, c Cluster, a *cluster.Access) {
 		a.Users, a.UsersErr = c.ScramUsers(ctx)
 	})
+	if r.byHand(diff.CheckUsers, target.UsersErr) {
+		return same(steps, untold)
+	}
 	if err = errors.Join(err, target.UsersErr); err != nil { // the source's are asked for their iterations only
 		return all(steps, fmt.Errorf("comparing the SCRAM users: %w", err))
 	}
@@ -171,6 +218,9 @@ func (r *run) createUser(ctx context.Context, c diff.UserChange) outcome {
 		}
 		err := r.Target.CreateScramUser(context.WithoutCancel(ctx), c.Want, u.Password.Reveal())
 		if errors.Is(err, cluster.ErrUserExists) {
+			if err := r.record(state.Record{Granted: &state.Granted{User: u.Name, Refused: true}}); err != nil {
+				return outcome{err: err}
+			}
 			return outcome{err: fmt.Errorf("the user has appeared on the target meanwhile, with a password that kplan does not know: %w. Look at kplan diff and apply again", err)}
 		}
 		return outcome{text: "created", err: err}

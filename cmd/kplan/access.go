@@ -16,20 +16,18 @@ import (
 	"kplan/plan/diff"
 )
 
-// readAccess asks both clusters, in the group, for what the plan compares of
-// rules, quotas and users.
+// readAccess asks both clusters, in the group, for their rules, which rights and
+// fences are judged by in any case, and for what the plan compares of quotas and
+// users.
 func (r *review) readAccess(ctx context.Context, g *errgroup.Group, m *plan.Migration, c *clusters) {
-	wants := kafka.AccessWants{ACLs: m.ACLs != nil, Quotas: m.Quotas != nil, Users: diff.WantsUsers(m)}
-	if !wants.ACLs && !wants.Quotas && !wants.Users {
-		return
-	}
+	wants := kafka.AccessWants{ACLs: true, Quotas: m.Quotas != nil, Users: diff.WantsUsers(m)}
 	g.Go(func() (err error) {
 		r.access[0], err = c.source.Access(ctx, wants)
 		return err
 	})
 	g.Go(func() (err error) {
 		wants := wants
-		wants.Own = wants.ACLs
+		wants.Own = m.ACLs != nil
 		r.access[1], err = c.target.Access(ctx, wants)
 		return err
 	})
@@ -38,8 +36,8 @@ func (r *review) readAccess(ctx context.Context, g *errgroup.Group, m *plan.Migr
 // takeAccess puts what was read into the snapshots, without the rules that kplan
 // itself has added for a fence: they must not be denied on the target too.
 func (r *review) takeAccess(st state.State) {
-	r.access[0].ACLs = diff.Without(r.access[0].ACLs, executor.FenceRules(st))
 	r.source.Access, r.target.Access = r.access[0], r.access[1]
+	r.source.Access.ACLs = diff.Without(r.access[0].ACLs, executor.FenceRules(st))
 }
 
 // compareAccess returns the rows and the checks of rules, quotas and users.

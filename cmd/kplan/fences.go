@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -9,7 +8,6 @@ import (
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
-	"kplan/internal/kafka"
 	"kplan/plan"
 	"kplan/plan/graph"
 )
@@ -52,7 +50,7 @@ func writeFences(b *strings.Builder, fences []fenceDoc) {
 
 // fenceChecks asks the source whether the fences that are still to be set would
 // be an outage, or nothing.
-func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g *graph.Graph, st state.State, nodes []cluster.Node) []checks.Result {
+func fenceChecks(source cluster.Access, m *plan.Migration, g *graph.Graph, st state.State, nodes []cluster.Node) []checks.Result {
 	f := checks.Fencing{Migration: m, Topics: map[string][]string{}, Nodes: nodes}
 	if g == nil {
 		return nil
@@ -66,12 +64,12 @@ func fenceChecks(ctx context.Context, source *kafka.Client, m *plan.Migration, g
 		return nil
 	}
 	f.Own = executor.FenceRules(st)
-	f.Rules, f.RulesErr = source.ACLs(ctx)
+	f.Rules, f.RulesErr = source.ACLs, source.ACLsErr
 	return checks.Fence(f)
 }
 
 // standingFences asks whether the source still has the fences that are set.
-func standingFences(ctx context.Context, source *kafka.Client, st state.State) []checks.Result {
+func standingFences(source cluster.Access, st state.State) []checks.Result {
 	var set []state.Fence
 	for _, f := range executor.Fences(st) {
 		if fenceIsSet(st, f.Topic) {
@@ -81,10 +79,9 @@ func standingFences(ctx context.Context, source *kafka.Client, st state.State) [
 	if len(set) == 0 {
 		return nil
 	}
-	rules, err := source.ACLs(ctx)
 	var all []checks.Result
 	for _, f := range set {
-		all = append(all, checks.Standing(f.Topic, f.Deny, rules, err))
+		all = append(all, checks.Standing(f.Topic, f.Deny, source.ACLs, source.ACLsErr))
 	}
 	return all
 }

@@ -88,7 +88,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	if err != nil {
 		return nil, unread(ctx, p, c, reached, err)
 	}
-	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true, executor.FenceRules(st)}, seen{c.target, r.target, nodes[1], true, nil})
+	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true, r.access[0], executor.FenceRules(st)}, seen{c.target, r.target, nodes[1], true, r.access[1], nil})
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	}
 	changes, asked = append(changes, rows...), append(asked, granted...)
 	asked = append(asked, checks.Failing(append(append(append(reached, allowed...), checks.Capacity(ground)...), checks.Brokers(ground)...))...)
-	asked = append(asked, checks.Failing(fenceChecks(ctx, c.source, m, r.graph, st, nodes[0]))...)
+	asked = append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...)
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
 	}

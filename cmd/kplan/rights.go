@@ -21,7 +21,8 @@ type seen struct {
 	client   *kafka.Client
 	snapshot cluster.Snapshot
 	nodes    []cluster.Node
-	whole    bool          // nothing failed: every group could be described
+	whole    bool // nothing failed: every group could be described, and access was read
+	access   cluster.Access
 	fences   []cluster.ACL // rules that kplan itself has added, and that do not move
 }
 
@@ -82,7 +83,9 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 			}
 			t := &told[i]
 			t.Rights, t.Err = s.client.Rights(gctx, topics, groups)
-			t.Rules, t.NoRules = s.client.ACLs(gctx)
+			if t.Rules, t.NoRules = s.access.ACLs, s.access.ACLsErr; !s.whole {
+				t.Rules, t.NoRules = s.client.ACLs(gctx)
+			}
 			if errors.Is(t.NoRules, cluster.ErrNoAuthorizer) || errors.Is(t.NoRules, cluster.ErrNotAllowed) {
 				return nil
 			}

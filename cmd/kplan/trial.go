@@ -89,8 +89,15 @@ func (t *trials) run(ctx context.Context, a *app, p *plan.Plan, doc *probeDoc) (
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
-	var found []checks.Result
+	defer func() {
+		if err = errors.Join(err, c.close()); err != nil { // the document is not shown then
+			err = errors.Join(err, left(*doc))
+		}
+	}()
+	tell := func(found ...checks.Result) {
+		doc.Checks = append(doc.Checks, diff.Waive(p.Migration, found)...)
+		doc.Summary, doc.ExitCode = tally(doc.Checks)
+	}
 	if t.conformance {
 		for _, of := range []*plan.Cluster{p.Migration.Source, p.Migration.Target} {
 			ep, err := endpoint.Own(a.dir, of)
@@ -102,28 +109,43 @@ func (t *trials) run(ctx context.Context, a *app, p *plan.Plan, doc *probeDoc) (
 				return err
 			}
 			doc.Conformance = append(doc.Conformance, conformed{Conformance: shown, Mirror: checks.MirrorModes(shown)})
-			found = append(found, checks.Conformance(shown)...)
+			tell(checks.Conformance(shown)...)
 		}
 	}
 	if t.load {
-		shown, err := t.bear(ctx, a, c.source, p)
+		shown, err := t.bear(ctx, a, c, p)
 		if err != nil {
 			return err
 		}
 		doc.Load = &shown
-		found = append(found, checks.Load(shown.Load, shown.Rate, shown.How))
+		tell(checks.Load(shown.Load, shown.Rate, shown.How))
 	}
-	doc.Checks = append(doc.Checks, diff.Waive(p.Migration, found)...)
-	doc.Summary, doc.ExitCode = tally(doc.Checks)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	return nil
 }
 
+// left names the scratch topics that could not be deleted, or is nil.
+func left(doc probeDoc) error {
+	var errs []error
+	told := func(cluster, topic, why string) {
+		if why != "" {
+			errs = append(errs, fmt.Errorf("the scratch topic %s is still there on cluster %s (%s). Delete it with kafka-topics --delete --topic %s", topic, cluster, why, topic))
+		}
+	}
+	for _, c := range doc.Conformance {
+		told(c.Cluster, c.Topic, c.Left)
+	}
+	if l := doc.Load; l != nil {
+		told(l.Cluster, l.Topic, l.Left)
+	}
+	return errors.Join(errs...)
+}
+
 // bear finds the source's rate and writes that, some times over, to the target.
-func (t *trials) bear(ctx context.Context, a *app, source *kafka.Client, p *plan.Plan) (borne, error) {
-	rate, err := t.measure(ctx, source, p)
+func (t *trials) bear(ctx context.Context, a *app, c *clusters, p *plan.Plan) (borne, error) {
+	rate, err := t.measure(ctx, c.source, p)
 	if err != nil {
 		return borne{}, fmt.Errorf("measuring what the source is written: %w", err)
 	}
@@ -135,10 +157,40 @@ func (t *trials) bear(ctx context.Context, a *app, source *kafka.Client, p *plan
 	if n := p.Migration.Topics.Parity.ReplicationFactor; n > 0 {
 		replicas = int16(n)
 	}
+	wanted := max(rate.bytes*t.times, leastLoad)
+	nodes, err := c.target.Nodes(ctx, func(string) bool { return false })
+	if err != nil {
+		return borne{}, err
+	}
+	if err := fits(nodes, wanted*t.lasting.Seconds(), replicas); err != nil {
+		return borne{}, err
+	}
 	shown, err := scratch.Load(ctx, ep, scratch.LoadOptions{
-		BytesPerSecond: max(rate.bytes*t.times, leastLoad), RecordSize: rate.record, For: t.lasting, Partitions: loadPartitions, Replicas: replicas,
+		BytesPerSecond: wanted, RecordSize: rate.record, For: t.lasting, Partitions: loadPartitions, Replicas: replicas,
 	})
 	return borne{Load: shown, Rate: rate.bytes, How: rate.how}, err
+}
+
+// loadShare is how much of a broker's free disk the load may take: a full disk
+// stops a broker.
+const loadShare = 0.1
+
+// fits refuses what would fill a broker's disk, taking the default of replicas
+// (-1) for as many as there are brokers. Brokers before 3.3 do not tell (KIP-827).
+func fits(nodes []cluster.Node, bytes float64, replicas int16) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	each := bytes
+	if replicas > 0 {
+		each = bytes * min(float64(replicas)/float64(len(nodes)), 1)
+	}
+	for _, n := range nodes {
+		if n.NoDisk == "" && n.Disk.Usable >= 0 && each > loadShare*float64(n.Disk.Usable) {
+			return fmt.Errorf("the load would write %.0f MiB to broker %d of the target, which has %.0f MiB of disk free, and a full disk stops a broker: lower --times or --for", each/(1<<20), n.ID, float64(n.Disk.Usable)/(1<<20))
+		}
+	}
+	return nil
 }
 
 // observed is how much the source is written.

@@ -149,7 +149,7 @@ func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check,
 	all = append(all, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
 	all = append(all, checks.Access(r.differ, r.doc.Changes, r.doc.Checks)...)
 	all = append(all, checks.FromDiagnostics(r.doc.Diagnostics)...)
-	all = append(all, standingFences(ctx, s.clusters.source, s.state)...)
+	all = append(all, standingFences(r.access[0], s.state)...)
 	if level == "offsets" {
 		bounds, err := executor.Boundaries(s.state, r.selection.Topics)
 		if err != nil {

@@ -117,12 +117,15 @@ type Fence struct {
 }
 
 // Granted names what kplan creates on the target: rules, a quota (by the entity
-// there), or a SCRAM user. It is recorded before; what was refused, or was there
-// in the end, is among them too.
+// there), or a SCRAM user. It is recorded before; what the target then refused is
+// taken back by a record with Refused, so that it is not kplan's when somebody
+// else makes it.
 type Granted struct {
 	ACLs  []cluster.ACL        `json:"acls,omitempty"`
 	Quota *cluster.QuotaEntity `json:"quota,omitempty"`
 	User  string               `json:"user,omitempty"`
+
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Standing is how far a request has come.

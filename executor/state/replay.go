@@ -114,14 +114,22 @@ func (s *State) Apply(r Record) {
 
 func (s *State) applyGranted(g Granted) {
 	for _, a := range g.ACLs {
-		s.ACLs[a] = true
+		own(s.ACLs, a, !g.Refused)
 	}
 	if g.Quota != nil {
-		s.Quotas[*g.Quota] = true
+		own(s.Quotas, *g.Quota, !g.Refused)
 	}
 	if g.User != "" {
-		s.Users[g.User] = true
+		own(s.Users, g.User, !g.Refused)
 	}
+}
+
+func own[K comparable](things map[K]bool, thing K, is bool) {
+	if is {
+		things[thing] = true
+		return
+	}
+	delete(things, thing)
 }
 
 // applyAnswer keeps how far each request has come, and what the effective ones

@@ -128,7 +128,9 @@ func (t *Tokens) clean(said string) string {
 	secret := t.secret.Reveal()
 	basic := base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(t.id) + ":" + url.QueryEscape(secret)))
 	for _, form := range []string{basic, secret, url.QueryEscape(secret), url.PathEscape(secret)} {
-		said = strings.ReplaceAll(said, form, t.secret.String())
+		if form != "" {
+			said = strings.ReplaceAll(said, form, t.secret.String())
+		}
 	}
 	said = strings.Join(strings.Fields(said), " ")
 	if len(said) > most {

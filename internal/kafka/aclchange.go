@@ -37,6 +37,7 @@ func changeACLs[T any](
 			}
 			changed = changed[:0]
 			for i, a := range answers {
+				delete(refused, some[i]) // as said before something was tried again
 				switch {
 				case errors.Is(a.code, sarama.ErrNoError):
 					changed = append(changed, some[i])

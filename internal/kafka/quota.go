@@ -131,6 +131,7 @@ func (c *Client) sendQuotas(quotas []cluster.Quota, validateOnly bool, refused m
 		return sarama.ErrIncompleteResponse
 	}
 	for _, r := range resp.Entries {
+		delete(refused, entityOf(r.Entity)) // as said before something was tried again
 		switch {
 		case errors.Is(r.ErrorCode, sarama.ErrNoError):
 		case retriable(r.ErrorCode):

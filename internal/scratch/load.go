@@ -58,9 +58,11 @@ func Load(ctx context.Context, ep endpoint.Endpoint, o LoadOptions) (found clust
 		return found, fmt.Errorf("drawing bytes to write: %w", err)
 	}
 	w.run(ctx, o)
+	w.mu.Lock() // what is still under way may be acknowledged now
+	defer w.mu.Unlock()
 	found.Records, found.Took, found.Slowest = w.done, w.took, w.slowest
-	if w.took > 0 {
-		found.Achieved = float64(w.done) * float64(len(w.value)) / w.took.Seconds()
+	if span := w.last.Sub(w.first); span > 0 {
+		found.Achieved = min(o.BytesPerSecond, float64(w.done)*float64(len(w.value))/span.Seconds())
 	}
 	if w.failed != nil {
 		found.Failed = named(w.failed)
@@ -76,14 +78,15 @@ type writer struct {
 	took   time.Duration
 
 	mu      sync.Mutex
+	first   time.Time // acknowledgement; how long it took is latency, and no lack of throughput
+	last    time.Time
 	done    int64
 	slowest time.Duration
 	failed  error
 }
 
-// run writes what is due at each beat, and waits for what is under way. The
-// time counts until the last acknowledgement: what is still under way at the end
-// has not been borne in time.
+// run writes what is due at each beat, and waits for what is under way: what is
+// not acknowledged at the end has not been borne in time, and counts.
 func (w *writer) run(ctx context.Context, o LoadOptions) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -122,6 +125,9 @@ func (w *writer) acknowledged(handed time.Time, err error) {
 			w.failed = err
 		}
 		return
+	}
+	if w.last = time.Now(); w.done == 0 {
+		w.first = w.last
 	}
 	w.done++
 	w.slowest = max(w.slowest, took)

@@ -21,7 +21,7 @@ func TestLoadOfRealBrokers(t *testing.T) {
 	ep := endpoint.Endpoint{Cluster: "new", Bootstrap: c.Bootstrap(kafkatest.Plaintext)}
 	o := scratch.LoadOptions{BytesPerSecond: 1 << 20, RecordSize: 1000, For: 2 * time.Second, Partitions: 3, Replicas: -1}
 	got, err := scratch.Load(t.Context(), ep, o)
-	if err != nil || got.Failed != "" || got.Left != "" || got.Replicas != 1 || got.Achieved < 0.9*o.BytesPerSecond || got.Achieved > 1.05*o.BytesPerSecond || got.Slowest <= 0 {
+	if err != nil || got.Failed != "" || got.Left != "" || got.Replicas != 1 || got.Achieved <= 0 || got.Achieved > o.BytesPerSecond || got.Records < 2000 || got.Slowest <= 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 	t.Logf("%+v", got)

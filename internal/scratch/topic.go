@@ -30,7 +30,7 @@ type topic struct {
 // have leaders. replicas -1: the brokers' default. The error comes with a topic
 // where there may be one, which the caller has to remove.
 func create(ctx context.Context, client *kgo.Client, kind string, partitions int32, replicas int16) (*topic, error) {
-	var random [4]byte
+	var random [8]byte
 	if _, err := rand.Read(random[:]); err != nil {
 		return nil, fmt.Errorf("drawing a name: %w", err)
 	}
@@ -49,7 +49,11 @@ func create(ctx context.Context, client *kgo.Client, kind string, partitions int
 			if answer.ErrorMessage != nil && *answer.ErrorMessage != "" {
 				err = fmt.Errorf("%w (%s)", err, *answer.ErrorMessage)
 			}
-			return nil, fmt.Errorf("creating the scratch topic %s: %w", t.name, err)
+			err = fmt.Errorf("creating the scratch topic %s: %w", t.name, err)
+			if errors.Is(err, kerr.RequestTimedOut) || errors.Is(err, kerr.TopicAlreadyExists) {
+				return t, err // nobody else has this name: it comes later, or came with a request whose answer was lost
+			}
+			return nil, err
 		}
 	}
 	return t, t.await(ctx, int(partitions))

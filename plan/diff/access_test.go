@@ -271,3 +271,36 @@ func TestManyRules(t *testing.T) {
 		t.Errorf("%d to create", n)
 	}
 }
+
+// Taken out: that two clients of the source may become one. Where they disagree
+// neither value is set; else one entity gets all.
+func TestQuotasThatBecomeOne(t *testing.T) {
+	m := accessPlan(t)
+	m.ACLs.Becomes = map[string]string{"User:o-a": "User:n", "User:o-b": "User:n"}
+	quota := func(user string, values map[string]float64) cluster.Quota {
+		return cluster.Quota{Entity: cluster.QuotaEntity{User: user}, Values: values}
+	}
+	source := cluster.Access{Quotas: []cluster.Quota{
+		quota("o-a", map[string]float64{"producer_byte_rate": 10, "request_percentage": 5, "controller_mutation_rate": 2}),
+		quota("o-b", map[string]float64{"producer_byte_rate": 20, "consumer_byte_rate": 7, "controller_mutation_rate": 2}),
+	}}
+	changes := diff.Quotas(m, source, cluster.Access{}, nil)
+	want := []cluster.Quota{quota("n", map[string]float64{"request_percentage": 5, "consumer_byte_rate": 7, "controller_mutation_rate": 2})}
+	if d := cmp.Diff(want, diff.QuotasToSet(changes)); d != "" {
+		t.Errorf("to set (-want +got):\n%s", d)
+	}
+	var saw []string
+	for _, c := range diff.QuotaChecks(m, changes, source, cluster.Access{}) {
+		saw = append(saw, fmt.Sprintf("%s %s %s", c.Verdict, c.Object.Name, c.Saw))
+	}
+	const other = " wanted, and another client of the source that becomes user=n on the target has another value: kplan sets neither"
+	if d := cmp.Diff([]string{"fail user=o-a producer_byte_rate 10" + other, "fail user=o-b producer_byte_rate 20" + other}, saw); d != "" {
+		t.Errorf("checks (-want +got):\n%s", d)
+	}
+	target := cluster.Access{Quotas: want}
+	for _, c := range diff.Quotas(m, source, target, nil) {
+		if len(c.Set) > 0 || len(c.Extra) > 0 {
+			t.Errorf("afterwards: %+v", c)
+		}
+	}
+}

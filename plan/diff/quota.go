@@ -23,6 +23,7 @@ type QuotaChange struct {
 	Set     map[string]float64 // keys that apply sets
 	Stays   []string           // keys that differ and stay; sorted
 	Extra   []string           // keys that only the target has; they stay; sorted
+	Torn    []string           // keys that another entity with the same name on the target has with another value; they are not set; sorted
 }
 
 // Quotas compares the quotas of every included entity of the source with the
@@ -40,14 +41,19 @@ func Quotas(m *plan.Migration, source, target cluster.Access, owned map[cluster.
 		}
 	}
 	var all []QuotaChange
+	wanted := map[cluster.QuotaEntity][]map[string]float64{} // by the entity on the target
 	for _, q := range source.Quotas {
 		if len(q.Values) == 0 || !m.Quotas.Selects(q.Entity.User, q.Entity.ClientID, q.Entity.IP) {
 			continue
 		}
 		c := QuotaChange{Entity: q.Entity, Becomes: entityOnTarget(m, q.Entity), Wanted: q.Values}
 		c.Have = have[c.Becomes]
-		c.compare(m.Quotas.Existing == "alter" || owned[c.Becomes])
+		wanted[c.Becomes] = append(wanted[c.Becomes], q.Values)
 		all = append(all, c)
+	}
+	for i := range all {
+		c := &all[i]
+		c.compare(wanted[c.Becomes], m.Quotas.Existing == "alter" || owned[c.Becomes])
 	}
 	slices.SortFunc(all, func(a, b QuotaChange) int { return a.Entity.Compare(b.Entity) })
 	return all
@@ -63,11 +69,15 @@ func entityOnTarget(m *plan.Migration, e cluster.QuotaEntity) cluster.QuotaEntit
 	return e
 }
 
-func (c *QuotaChange) compare(alter bool) {
+// compare takes what all the entities want that become the same one.
+func (c *QuotaChange) compare(wanted []map[string]float64, alter bool) {
 	for _, key := range sortedKeys(c.Wanted) {
 		want := c.Wanted[key]
 		have, has := c.Have[key]
+		torn := slices.ContainsFunc(wanted, func(other map[string]float64) bool { v, also := other[key]; return also && v != want })
 		switch {
+		case torn:
+			c.Torn = append(c.Torn, key)
 		case has && have == want:
 		case has && !alter:
 			c.Stays = append(c.Stays, key)
@@ -79,7 +89,7 @@ func (c *QuotaChange) compare(alter bool) {
 		}
 	}
 	for _, key := range sortedKeys(c.Have) {
-		if _, wanted := c.Wanted[key]; !wanted {
+		if !slices.ContainsFunc(wanted, func(w map[string]float64) bool { _, is := w[key]; return is }) {
 			c.Extra = append(c.Extra, key)
 		}
 	}
@@ -91,13 +101,21 @@ func (c *QuotaChange) compare(alter bool) {
 	}
 }
 
-// QuotasToSet are the changes as SetQuotas takes them.
+// QuotasToSet are the changes as SetQuotas takes them: one for each entity of
+// the target, which several of the source may become.
 func QuotasToSet(changes []QuotaChange) []cluster.Quota {
 	var all []cluster.Quota
+	at := map[cluster.QuotaEntity]int{}
 	for _, c := range changes {
-		if len(c.Set) > 0 {
-			all = append(all, cluster.Quota{Entity: c.Becomes, Values: maps.Clone(c.Set)})
+		if len(c.Set) == 0 {
+			continue
 		}
+		i, known := at[c.Becomes]
+		if !known {
+			i, at[c.Becomes] = len(all), len(all)
+			all = append(all, cluster.Quota{Entity: c.Becomes, Values: map[string]float64{}})
+		}
+		maps.Copy(all[i].Values, c.Set)
 	}
 	return all
 }
@@ -152,6 +170,13 @@ func QuotaChecks(m *plan.Migration, changes []QuotaChange, source, target cluste
 	}
 	var checks []Check
 	for _, c := range changes {
+		if len(c.Torn) > 0 {
+			checks = append(checks, Check{
+				Name: CheckQuotas, Object: Object{"quota", c.Entity.String()}, Verdict: Fail, Asked: asked,
+				Saw:    fmt.Sprintf("%s wanted, and another client of the source that becomes %s on the target has another value: kplan sets neither", pairs(c.Torn, c.Wanted), c.Becomes),
+				Advice: fmt.Sprintf("Make the two alike on the source, leave one out of quotas.include, or set it on the target by hand and say so: waive %q { reason = \"...\" }", CheckQuotas),
+			})
+		}
 		if len(c.Stays) == 0 {
 			continue
 		}
