@@ -135,6 +135,12 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "no such topic", "unknown": "keys: only people know whether the consumers mind"},
 		},
 		{
+			Name: NameState, Asks: "Does state stay behind on the source? (R12)", Waivable: true,
+			Rights:   "Describe on the topics of the source; those that kplan may not see are not found.",
+			Evidence: "The names of all topics of the source: GROUP-…-changelog and GROUP-…-repartition of the plan's groups, since a Kafka Streams application is called like its group; _schemas, connect-configs, connect-offsets, connect-status, and the command topics of ksqlDB. Under other names they are not found.",
+			Verdicts: map[string]string{"pass": "none is there", "fail": "a Streams application that moves has stores there, or a repartition topic that is not selected", "unknown": "a schema registry, Connect or ksqlDB keeps its state there: whether it belongs to the migration only people know"},
+		},
+		{
 			Name: NameReaders, Asks: "Does the plan fit the clusters? (R11)", Waivable: true, Rights: describeGroups,
 			Evidence: "The errors that the graph finds: readers of selected topics that no service owns, waves that cannot be ordered.",
 			Verdicts: map[string]string{"pass": "none", "fail": "an error, by its code (kplan explain)"},

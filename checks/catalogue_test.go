@@ -114,6 +114,11 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 		checks.NameParity: func() []checks.Result {
 			return checks.Parity([]string{"t"}, []diff.Change{{Action: diff.Create, Object: topic("t")}}, nil)
 		},
+		checks.NameState: func() []checks.Result {
+			g := ground()
+			g.Source.Others, g.Selected = []string{"g-sums-changelog"}, []string{"g"}
+			return checks.StateTopics(g)
+		},
 		checks.NameReaders: func() []checks.Result {
 			return checks.FromDiagnostics([]diff.Diagnostic{{Code: "KP2003", Severity: "error", Summary: "Unknown reader", Detail: "group x reads t"}})
 		},

@@ -23,6 +23,7 @@ const (
 	NameFenceStands  = "fence.stands"
 
 	NameParity  = diff.CheckParity
+	NameState   = "state.topics"
 	NameReaders = "readers.known"
 	NameOffsets = "offsets.placed"
 	NameDrained = "source.drained"

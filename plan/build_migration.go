@@ -218,6 +218,6 @@ func CheckNames() []string {
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.stands", "fence.writers",
 		"load.headroom", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
-		"rights.services", "rights.source", "rights.state", "rights.target", "topics.parity", "users.parity",
+		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "users.parity",
 	}
 }

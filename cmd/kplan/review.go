@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -112,19 +113,19 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	asked := append(diff.Parity(m, topics), left.Retention(m, r.target, st.Owned)...)
 	asked = append(asked, lint...)
 	ground := checks.Ground{
-		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1], Wants: diff.Wants(m, r.source, r.target),
+		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1],
+		Wants: diff.Wants(m, r.source, r.target), Selected: r.selection.Groups,
 	}
 	rows, granted, err := r.compareAccess(ctx, c.target, ground, st)
 	if err != nil {
 		return nil, err
 	}
 	changes, asked = append(changes, rows...), append(asked, granted...)
-	asked = append(asked, checks.Failing(append(append(append(reached, allowed...), checks.Capacity(ground)...), checks.Brokers(ground)...))...)
-	asked = append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...)
+	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground)))...)
+	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
 	}
-	asked = diff.Waive(m, asked)
 	r.doc = diff.Doc{
 		FormatVersion: diff.FormatVersion, Migration: m.Name, Scheme: string(m.Scheme.Kind), PlanHash: p.Hash(),
 		ReadAt: diff.ReadAt(r.source, r.target),

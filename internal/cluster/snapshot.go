@@ -20,6 +20,7 @@ type Snapshot struct {
 	Replicas   map[int32]int // by broker: how many replicas it holds of all the cluster's topics
 	Controller int32
 	Topics     map[string]Topic
+	Others     []string // names of the cluster's topics that were not asked for, sorted
 	Groups     map[string]Group
 	LogEnds    map[TopicPartition]LogEnds
 	Keyed      map[string]bool // topics whose sampled newest records carry keys
