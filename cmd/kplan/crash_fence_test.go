@@ -18,7 +18,7 @@ import (
 )
 
 // crashFenced is the crash loop around the fence: kplan is killed before and
-// after each of its records, and after every eighth of the others. At the end
+// after each of its records, and after every sixteenth of the others. At the end
 // the same rules stand on the source as without a kill, and the state knows all
 // that kplan has added: a fence that nobody remembers would never be lifted. It
 // fails when the intent is recorded after the rules are made.
@@ -34,7 +34,7 @@ func crashFenced(t *testing.T, slots slots) {
 	t.Logf("the reference run has %d journal records, those of fences are %v", records, around)
 	before := c
 	before.before = true
-	points := append(every(upTo(records), 8, records%8), around...)
+	points := append(every(upTo(records), 16, records%16), around...)
 	slices.Sort(points)
 	t.Run("after", func(t *testing.T) { t.Parallel(); crashAt(t, c, slots, fencedPair, reference, slices.Compact(points)) })
 	t.Run("before", func(t *testing.T) { t.Parallel(); crashAt(t, before, slots, fencedPair, reference, around) })
