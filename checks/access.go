@@ -65,8 +65,11 @@ func (g Ground) firstRules(pass Result, coming []cluster.ACL, everybody bool) []
 		r := pass
 		r.Verdict, r.Object = diff.Unknown, diff.Object{Kind: "acls", Name: resource}
 		r.Saw = fmt.Sprintf("the target has no rule for %s %s yet, and the first one shuts out everybody else where allow.everyone.if.no.acl.found is true", resource, fewNames(names[resource]))
-		if g.Migration.Target.Authorizer == nil {
+		switch stated := g.Migration.Target.Authorizer; {
+		case stated == nil:
 			r.Saw += " (brokers do not tell)"
+		case stated.AllowEveryone && resource == "cluster":
+			r.Verdict = diff.Fail // everybody uses the cluster: brokers and producers too
 		}
 		if who := slices.Sorted(maps.Keys(losers[resource])); len(who) > 0 {
 			r.Saw += "; rules on the source let in others there, which acls.include does not cover: " + fewNames(who)
@@ -239,7 +242,7 @@ func accessEntries() []Entry {
 		{
 			Name: NameFirstRule, Asks: "Does nobody lose a right by the first rule on a resource? (R8)", Waivable: true, Rights: describe,
 			Evidence: "The rules that kplan would create on the target, against those that are there. Not asked where authorizer { allow_everyone = false } is stated, or no broker sets allow.everyone.if.no.acl.found. The principals that the source's rules let in and acls.include does not cover are named.",
-			Verdicts: map[string]string{"pass": "every such resource has a rule already, or nobody is let in without one", "unknown": "a rule would be the first on its resource: who uses it without a rule is not known"},
+			Verdicts: map[string]string{"pass": "every such resource has a rule already, or nobody is let in without one", "fail": "a rule would be the first on the cluster itself, and the plan states that whoever no rule is about is let in: brokers and producers that are no super users would be shut out", "unknown": "a rule would be the first on another resource: who uses it without a rule is not known"},
 		},
 		{
 			Name: NameOwnRules, Asks: "Does kplan keep its own rights on the target?", Waivable: true, Rights: describe,

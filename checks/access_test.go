@@ -86,6 +86,8 @@ func TestRules(t *testing.T) {
 		}}, []string{"acls.first unknown", "acls.own fail"}},
 		{"the first on the cluster", []func(*checks.Ground){target(kplan), source("allow User:o-a idempotent_write cluster kafka-cluster", "allow User:y idempotent_write cluster kafka-cluster")},
 			[]string{"acls.first unknown cluster kafka-cluster yet", "acls.own fail on cluster kafka-cluster"}},
+		{"the first on the cluster, stated on", []func(*checks.Ground){state(true), target(kplan), source("allow User:o-a idempotent_write cluster kafka-cluster")},
+			[]string{"acls.first fail cluster kafka-cluster yet", "acls.own fail on cluster kafka-cluster"}},
 		{"the first prefix", []func(*checks.Ground){target("allow User:kplan all topic t"), source("allow User:o-a read topic or prefixed", "allow User:y read topic orders")},
 			[]string{"acls.first unknown topic or… yet, and the first one shuts out everybody else where allow.everyone.if.no.acl.found is true (brokers do not tell); rules on the source let in others there, which acls.include does not cover: User:y", "acls.own pass"}},
 		{"a group", []func(*checks.Ground){target(kplan), source("allow User:o-a read group g")}, []string{"acls.first unknown group g", "acls.own fail read on group g"}},
