@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz bench campaign-crash campaign-lease clean
+.PHONY: help build demo test lint vet golden fuzz bench campaign-crash campaign-lease campaign-access clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ demo: build ## carry the example plan out on embedded clusters, with a proof (ne
 
 test: ## run all tests, real Kafka included (installs Java and Maven where it may)
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))
-	KAFKATEST_REPORT=$(BROKERS) $(GO) test -race -parallel 4 -timeout 10m ./...
+	KAFKATEST_REPORT=$(BROKERS) $(GO) test -race -parallel 4 -timeout 20m ./...
 	@echo "Real brokers that ran, as they said over the wire:"
 	@sort $(BROKERS) | uniq -c
 	@for v in 2.8 4.3; do grep -q "Apache Kafka $$v" $(BROKERS) || { echo "no Apache Kafka $$v ran: the tests prove nothing about it" >&2; exit 1; }; done
@@ -38,6 +38,9 @@ bench: ## measure kplan at size against docs/benchmarks.md, on embedded and real
 
 campaign-crash: ## kill -9 after every journal record, on real brokers (long)
 	KPLAN_CAMPAIGN=crash $(GO) test -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan
+
+campaign-access: ## fences, rights and access rules on every pair of versions and sizes (minutes)
+	KPLAN_CAMPAIGN=access $(GO) test -count=1 -timeout 60m -v -run 'TestFenceOnRealBrokers|TestLeastRightsOnRealBrokers|TestAccessParityOnRealBrokers' ./cmd/kplan
 
 campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
 	KPLAN_CAMPAIGN=lease $(GO) test -count=1 -v -run 'TestLeaseModel$$' ./executor/state

@@ -17,6 +17,7 @@ type Ground struct {
 	SourceNodes []cluster.Node
 	TargetNodes []cluster.Node
 	Wants       []diff.Wanted // what the selected topics have to be on the target
+	Selected    []string      // groups of the plan's services, sorted
 }
 
 // Capacity judges whether the target has room for the selected topics: enough

@@ -22,14 +22,15 @@ type Entry struct {
 const (
 	noRights       = "None: any client is told."
 	describeTopics = "Describe and DescribeConfigs on the selected topics."
-	describeGroups = "Describe on the groups, Describe on the selected topics."
+	describeGroups = "Describe on the cluster, on every group and on the selected topics."
 	readTopics     = "Read on the selected topics of the source, Describe on the groups."
 )
 
 // Catalogue returns every check that kplan knows, by name.
 func Catalogue() []Entry {
-	all := append(connectEntries(), capacityEntries()...)
-	return append(append(all, brokerEntries()...), movingEntries()...)
+	all := append(append(connectEntries(), rightsEntries()...), capacityEntries()...)
+	all = append(append(append(append(all, brokerEntries()...), accessEntries()...), fenceEntries()...), movingEntries()...)
+	return append(append(all, conformanceEntries()...), loadEntries()...) // of probe, when asked
 }
 
 func connectEntries() []Entry {
@@ -134,6 +135,12 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "no such topic", "unknown": "keys: only people know whether the consumers mind"},
 		},
 		{
+			Name: NameState, Asks: "Does state stay behind on the source? (R12)", Waivable: true,
+			Rights:   "Describe on the topics of the source; those that kplan may not see are not found.",
+			Evidence: "The names of all topics of the source: GROUP-…-changelog and GROUP-…-repartition of the plan's groups, since a Kafka Streams application is called like its group; _schemas, connect-configs, connect-offsets, connect-status, and the command topics of ksqlDB. Under other names they are not found.",
+			Verdicts: map[string]string{"pass": "none is there", "fail": "a Streams application that moves has stores there, or a repartition topic that is not selected", "unknown": "a schema registry, Connect or ksqlDB keeps its state there: whether it belongs to the migration only people know"},
+		},
+		{
 			Name: NameReaders, Asks: "Does the plan fit the clusters? (R11)", Waivable: true, Rights: describeGroups,
 			Evidence: "The errors that the graph finds: readers of selected topics that no service owns, waves that cannot be ordered.",
 			Verdicts: map[string]string{"pass": "none", "fail": "an error, by its code (kplan explain)"},
@@ -173,7 +180,7 @@ func Document(entries []Entry) string {
 		"A check is a read-only question with a verdict: pass, fail, unknown (it cannot be decided) or error (it could not be asked). " +
 		"`kplan diff` shows what does not pass, `kplan apply` begins only when nothing fails, `kplan verify` and `kplan probe` end with 2 when something fails and with 3 when something is unknown. " +
 		"Most can be waived in the migration block, with a reason that every report shows: `waive \"NAME\" { reason = \"...\" }`.\n\n" +
-		"Rights are those of kplan's principal, as kafka-acls names them. `kplan probe` asks the `connect` checks alone, from where it runs.\n")
+		"Rights are those of kplan's principal, as kafka-acls names them. `kplan probe` asks the `connect` checks, from where it runs, and the `conformance` and `load` checks when it is told to, for those write to a scratch topic.\n")
 	for _, e := range entries {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n| | |\n|---|---|\n| evidence | %s |\n", e.Name, e.Asks, e.Evidence)
 		for _, v := range []diff.Verdict{diff.Pass, diff.Fail, diff.Unknown, diff.Error} {

@@ -47,6 +47,27 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 	}
 	moving := diff.LeftOf([]diff.Change{{Object: diff.Object{Kind: "topic", Name: "t"}, After: map[string]string{"step": string(graph.Release)}}})
 	return map[string]func() []checks.Result{
+		checks.NameRightsSource: func() []checks.Result {
+			g, told := allowed()
+			delete(told.Rights.Topics, "t")
+			told.Rights.Cluster = nil
+			return checks.Rights(g, checks.OnSource, g.Plan.Migration.Source, told)
+		},
+		checks.NameRightsTarget: func() []checks.Result {
+			g, told := allowed()
+			delete(told.Rights.Topics["t"], "alter_configs")
+			delete(told.Rights.Groups["g"], "read")
+			return checks.Rights(g, checks.OnTarget, g.Plan.Migration.Target, told)
+		},
+		checks.NameRightsState: func() []checks.Result {
+			g, told := allowed()
+			told.Rights.Topics["_kplan.orders"] = map[string]bool{"read": true, "describe": true, "describe_configs": true}
+			return checks.Rights(g, checks.OnState, g.Plan.Migration.Source, told)
+		},
+		checks.NameRightsServices: func() []checks.Result {
+			g, told := allowed()
+			return checks.ServiceRights(g.Plan.Migration, told, told)
+		},
 		checks.NameConnect: contact(cluster.StageReach, "nothing answers there (connection refused)", "Check that the broker is up."),
 		checks.NameTLS:     contact(cluster.StageTLS, "its certificate is self-signed, and the plan does not trust it", "Set ca_file."),
 		checks.NameSASL:    contact(cluster.StageLogin, "the broker refuses the credentials", "Check username and password."),
@@ -77,8 +98,26 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 			o.Source.LogEnds[tp(0)] = cluster.LogEnds{LogEnd: 12, LastStable: 12}
 			r.at[tp(0)] = append(r.at[tp(0)], 11)
 		}),
+		checks.NameFence:        fencing(func(f *checks.Fencing) { f.Rules = nil }),
+		checks.NameFenceEffect:  fencing(func(f *checks.Fencing) { f.Topics["t"] = []string{"User:a", "User:super"} }),
+		checks.NameFenceWriters: fencing(func(f *checks.Fencing) { f.Rules = append(f.Rules, rule("User:stray", "write", cluster.Allow)) }),
+		checks.NameFenceStands: func() []checks.Result {
+			return []checks.Result{checks.Standing("t", []cluster.ACL{rule("User:a", "write", cluster.Deny)}, []cluster.ACL{rule("User:a", "write", cluster.Allow)}, nil)}
+		},
+		checks.NameFirstRule: func() []checks.Result { return judgeRules(guarded(t, nil)) },
+		checks.NameOwnRules:  func() []checks.Result { return judgeRules(guarded(t, nil)) },
+		checks.NameACLs:      access(t, func(a *cluster.Access) { a.ACLsErr = cluster.ErrNoAuthorizer }),
+		checks.NameQuotas: access(t, func(a *cluster.Access) {
+			a.Quotas = []cluster.Quota{{Entity: cluster.QuotaEntity{User: "o-a"}, Values: map[string]float64{"producer_byte_rate": 1}}}
+		}),
+		checks.NameUsers: access(t, func(a *cluster.Access) { a.UsersErr = nil }),
 		checks.NameParity: func() []checks.Result {
 			return checks.Parity([]string{"t"}, []diff.Change{{Action: diff.Create, Object: topic("t")}}, nil)
+		},
+		checks.NameState: func() []checks.Result {
+			g := ground()
+			g.Source.Others, g.Selected = []string{"g-sums-changelog"}, []string{"g"}
+			return checks.StateTopics(g)
 		},
 		checks.NameReaders: func() []checks.Result {
 			return checks.FromDiagnostics([]diff.Diagnostic{{Code: "KP2003", Severity: "error", Summary: "Unknown reader", Detail: "group x reads t"}})
@@ -99,7 +138,7 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 // documented, and every documented one is shown failing with a golden.
 func TestCatalogue(t *testing.T) {
 	var names []string
-	shown := failures(t)
+	shown := trials(failures(t))
 	for _, e := range checks.Catalogue() {
 		names = append(names, e.Name)
 		t.Run(e.Name, func(t *testing.T) {

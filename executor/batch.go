@@ -20,7 +20,12 @@ type batchHandler func(ctx context.Context, r *run, steps []*graph.Step) map[str
 
 // batches is the table of the kinds whose steps go together.
 func batches() map[graph.Kind]batchHandler {
-	return map[graph.Kind]batchHandler{graph.CreateTopic: createTopics}
+	return map[graph.Kind]batchHandler{
+		graph.CreateTopic: createTopics,
+		graph.GrantACLs:   grantACLs,
+		graph.SetQuota:    setQuotas,
+		graph.CreateUser:  createUsers,
+	}
 }
 
 // toldOneByOne is up to how many steps of a batch are told one by one.

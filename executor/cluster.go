@@ -45,6 +45,40 @@ type Transactions interface {
 	OffsetTransactions(ctx context.Context, group string) ([]string, error)
 }
 
+// Rules adds and takes away access rules. The maps hold those that were refused;
+// the error is that of a whole request. A rule that is there already, or gone, is
+// fine.
+type Rules interface {
+	CreateACLs(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error)
+	DeleteACLs(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error)
+}
+
+// RuleReader reads all access rules, as the cluster knows them and as one of its
+// brokers does: they reach the brokers one after the other (R8).
+type RuleReader interface {
+	ACLs(ctx context.Context) ([]cluster.ACL, error)
+	ACLsOn(ctx context.Context, broker int32) ([]cluster.ACL, error)
+}
+
+// Quotas reads and sets client quotas: keys that are given, no others. The map
+// holds the entities that were refused.
+type Quotas interface {
+	Quotas(ctx context.Context) ([]cluster.Quota, error)
+	SetQuotas(ctx context.Context, quotas []cluster.Quota, validateOnly bool) (map[cluster.QuotaEntity]error, error)
+}
+
+// Users lists and creates SCRAM users. One that is there already is
+// cluster.ErrUserExists, and keeps its password.
+type Users interface {
+	ScramUsers(ctx context.Context) ([]cluster.ScramUser, error)
+	CreateScramUser(ctx context.Context, user cluster.ScramUser, password string) error
+}
+
+// Brokers lists the brokers that a cluster has now.
+type Brokers interface {
+	BrokerIDs(ctx context.Context) ([]int32, error)
+}
+
 // Cluster is one side of the migration.
 type Cluster interface {
 	Topics
@@ -53,6 +87,11 @@ type Cluster interface {
 	Positions
 	Members
 	Transactions
+	Rules
+	RuleReader
+	Quotas
+	Users
+	Brokers
 }
 
 // Switch stops and starts one service. Stop and Start are idempotent; Check

@@ -37,6 +37,15 @@ func flows() []flow {
 		{name: "inner", services: []string{"a: -> t1", "s: t1 own (gs) -> own t2", "c: t2 (gc)"}},
 		{name: "shared", services: []string{"a: -> t1", "b: -> t1 t2", "c: t1 (gc)", "d: t2 (gc)"}},
 	}
+	fenced := []string{"a User:a: -> t1", "p User:p: t1 (gp) -> t2", "c: t2 (gc)", "d: t1 (gd)"}
+	all = append(all, flow{name: "fenced", services: fenced, upset: fence})
+	again := flow{name: "fenced, broken a", services: fenced}
+	_, again.mend = breaks("a")
+	again.upset = func(s *stage) {
+		fence(s)
+		s.locked(func() { s.worker("a").broken[cluster.Target] = true })
+	}
+	all = append(all, again)
 	for _, name := range []string{"a", "p", "c"} {
 		f := flow{name: "broken " + name, services: chain}
 		f.upset, f.mend = breaks(name)
@@ -114,6 +123,7 @@ func (s *stage) settled() {
 	s.t.Helper()
 	s.finish(s.migration().Scheme.Kind == plan.ProductionFirst)
 	st := s.journal.fold()
+	s.fencesStand(st)
 	for _, w := range s.services {
 		if at := s.where(w.spec.Name); at != "target" {
 			s.t.Errorf("%s runs on %q", w.spec.Name, at)

@@ -189,8 +189,10 @@ func TestWithdrawn(t *testing.T) {
 		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: time.Hour, Approvals: []plan.Approval{{Name: "sre"}}})
 		s.waits = true
 		var first, second string
+		put := make(chan struct{})
 		s.onStart(graph.GateAddress("go"), func() {
 			go func() {
+				defer close(put)
 				first = s.inbox.put(s.approval("ann", ""))
 				if err := s.inbox.withdraw(first); err != nil {
 					t.Error(err)
@@ -200,6 +202,7 @@ func TestWithdrawn(t *testing.T) {
 			}()
 		})
 		s.mustApply()
+		<-put // the gate may open before its id is known here
 		if got := s.standings(first); len(got) > 0 && got[len(got)-1] != state.Withdrawn {
 			t.Errorf("withdrawn: %v", got)
 		}

@@ -51,6 +51,7 @@ const (
 	Placement Safeguard = "skip-placement"     // R9
 	DrainWait Safeguard = "start-before-drain" // R7
 	Quiet     Safeguard = "no-quiet"           // R6
+	ShutOut   Safeguard = "no-fence"           // R8
 )
 
 // ErrInterrupted is the cause with which the caller cancels the context of Run
@@ -67,6 +68,7 @@ type Result struct {
 	Stranded []*StrandedError // services that run nowhere (exit 8)
 	Stopped  []string         // services that are stopped, on purpose, at the end of an interrupted or parked run
 	Held     []string         // topics whose retention is held on the target (R16)
+	Fences   []state.Fence    // that stand on the source (R8), by topic
 	Paused   *state.Answer    // by whom, when nothing was begun because of that
 	Err      error            // the first failure, or ErrInterrupted
 }
@@ -122,9 +124,10 @@ func (e *Engine) Run(ctx context.Context) Result {
 	return r.held(result)
 }
 
-// held adds what is held on the target.
+// held adds what is held on the target, and what stands on the source.
 func (r *run) held(result Result) Result {
 	result.Held = slices.Sorted(maps.Keys(r.state.Overrides))
+	result.Fences = Fences(r.state)
 	return result
 }
 

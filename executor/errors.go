@@ -62,6 +62,28 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s did not happen within %s: %s. %s", e.What, e.Limit, e.Left, e.Do)
 }
 
+// UnruledError says that a topic has no access rule, and nobody has said what
+// that means on this cluster: the fence could shut everybody out, or let
+// everybody in (R8).
+type UnruledError struct {
+	Topic   string
+	Cluster string
+}
+
+func (e *UnruledError) Error() string {
+	return fmt.Sprintf("no access rule on the source is about topic %q, so the first one decides about everybody: with allow.everyone.if.no.acl.found it shuts out all others, and brokers do not tell that setting (R8). Say it in the plan: cluster %q { authorizer { allow_everyone = true } }; or give the topic's clients rules of their own first; or write fence = \"none\"", e.Topic, e.Cluster)
+}
+
+// FenceGoneError says that somebody has taken a rule of the fence away.
+type FenceGoneError struct {
+	Topic string
+	Rule  cluster.ACL
+}
+
+func (e *FenceGoneError) Error() string {
+	return fmt.Sprintf("the fence of topic %q has lost a rule on the source (%s). A tool that owns the cluster's rules may take away what it does not know: let it leave this one alone until the migration is over, then apply again", e.Topic, e.Rule)
+}
+
 // UncommittedError says that a group has never committed on a partition that
 // holds records, and the plan does not say what that means (R7).
 type UncommittedError struct {
@@ -150,16 +172,24 @@ type StrandedError struct {
 	Reason  string
 	Written []string // what the target holds that the source does not
 	Command string   // by which a person says that it runs on the source again
+	Lift    []string // by which a person lifts the fence that keeps it from writing on the source
 	Cause   error
 }
 
 func (e *StrandedError) Error() string {
 	msg := fmt.Sprintf("service %q was stopped and is not known to run anywhere: %s.", e.Service, e.Reason)
 	if len(e.Written) == 0 {
-		return msg + " Find out where it runs, mend what failed, and apply again"
+		return msg + e.fenced() + " Find out where it runs, mend what failed, and apply again"
 	}
-	return msg + fmt.Sprintf(" The target holds records that the source does not: %s. Two ways out: mend the start on the target and apply again; or start the service on the source by hand (its start program with KPLAN_SIDE=source), say so with %s, and apply again: the records stay on the target and are read there when their readers move, out of order with what is written on the source meanwhile",
+	return msg + e.fenced() + fmt.Sprintf(" The target holds records that the source does not: %s. Two ways out: mend the start on the target and apply again; or start the service on the source by hand (its start program with KPLAN_SIDE=source), say so with %s, and apply again: the records stay on the target and are read there when their readers move, out of order with what is written on the source meanwhile",
 		strings.Join(e.Written, ", "), e.Command)
+}
+
+func (e *StrandedError) fenced() string {
+	if len(e.Lift) == 0 {
+		return ""
+	}
+	return " The fence still keeps it from writing on the source (R8); before it is started there: " + strings.Join(e.Lift, "; ") + "."
 }
 
 func (e *StrandedError) Unwrap() error { return e.Cause }

@@ -19,6 +19,13 @@ type holdFacts struct {
 	Base offsets `json:"base"`
 }
 
+// fenceFacts: the rules that keep the topic's writers out (R8), and the brokers
+// that showed them.
+type fenceFacts struct {
+	Deny    []cluster.ACL `json:"deny"`
+	Brokers []int32       `json:"brokers"`
+}
+
 // boundaryFacts: the boundary B of each partition (R4).
 type boundaryFacts struct {
 	Ends offsets `json:"ends"`

@@ -77,6 +77,42 @@ func (f fenced) RemoveMembers(ctx context.Context, group string, members []clust
 	return f.Cluster.RemoveMembers(ctx, group, members)
 }
 
+func (f fenced) CreateACLs(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error) {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
+		return nil, err
+	}
+	return f.Cluster.CreateACLs(ctx, rules)
+}
+
+func (f fenced) DeleteACLs(ctx context.Context, rules []cluster.ACL) (map[cluster.ACL]error, error) {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
+		return nil, err
+	}
+	return f.Cluster.DeleteACLs(ctx, rules)
+}
+
+func (f fenced) SetQuotas(ctx context.Context, quotas []cluster.Quota, validateOnly bool) (map[cluster.QuotaEntity]error, error) {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
+		return nil, err
+	}
+	return f.Cluster.SetQuotas(ctx, quotas, validateOnly)
+}
+
+func (f fenced) CreateScramUser(ctx context.Context, user cluster.ScramUser, password string) error {
+	ctx, cancel, err := held(ctx, f.fence)
+	defer cancel()
+	if err != nil {
+		return err
+	}
+	return f.Cluster.CreateScramUser(ctx, user, password)
+}
+
 // fencedSwitch asks the same before a service is stopped or started.
 type fencedSwitch struct {
 	Switch

@@ -19,6 +19,7 @@ func handlers() map[graph.Kind]handler {
 		graph.Release:  release,
 		graph.Stop:     stopService,
 		graph.Start:    startService,
+		graph.Fence:    shutOut,
 		graph.Boundary: boundary,
 		graph.Drain:    drain,
 		graph.Vacate:   vacate,
@@ -33,9 +34,9 @@ func handlers() map[graph.Kind]handler {
 // true by the time somebody relies on it.
 func ofTheMoment(k graph.Kind) bool {
 	switch k {
-	case graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works, graph.Gate:
+	case graph.Fence, graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works, graph.Gate:
 		return true
-	case graph.CreateTopic, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
+	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
 		return false
 	}
 	return true

@@ -31,7 +31,7 @@ func (r *run) settle(ctx context.Context, result *Result) {
 	if errors.As(result.Err, &write) {
 		// Nothing may be done that cannot be recorded: not even this.
 		for _, s := range stopped {
-			result.Stranded = append(result.Stranded, &StrandedError{Service: s.Name, Reason: "its restore cannot be recorded", Cause: result.Err})
+			result.Stranded = append(result.Stranded, &StrandedError{Service: s.Name, Reason: "its restore cannot be recorded", Lift: r.liftCommands(s), Cause: result.Err})
 		}
 		return
 	}
@@ -48,6 +48,7 @@ func (r *run) settle(ctx context.Context, result *Result) {
 			if !errors.As(err, &stranded) {
 				stranded = &StrandedError{Service: s.Name, Reason: err.Error(), Cause: err}
 			}
+			stranded.Lift = r.liftCommands(s)
 			result.Stranded = append(result.Stranded, stranded)
 			continue
 		}
@@ -99,7 +100,8 @@ func began(s state.Status) bool {
 }
 
 // restore puts one service back (R13): stopped on the target, nothing written
-// there, sides back, started on the source, its steps to be done again.
+// there, sides back, the source's fence lifted, started there, its steps to be
+// done again.
 func (r *run) restore(ctx context.Context, service *plan.Service) error {
 	if service.Switch.Manual != nil {
 		return &StrandedError{Service: service.Name, Reason: "a person stopped it and a person has to start it"}
@@ -115,6 +117,9 @@ func (r *run) restore(ctx context.Context, service *plan.Service) error {
 		// From here on the restore stays "running" until it is done: the next run
 		// cannot know where the service is and begins with it anew.
 		if err := r.flipBack(service); err != nil {
+			return err
+		}
+		if err := r.lift(ctx, service); err != nil {
 			return err
 		}
 		if err := r.start(ctx, service, cluster.Source, restoreOf(service.Name)); err != nil {
@@ -192,6 +197,11 @@ func (r *run) finishRestores(ctx context.Context) error {
 				return fmt.Errorf("stopping service %q on the target, as its restore began to: %w", s.Name, err)
 			}
 		}
+		if stopped { // it may be running there, and its writes be refused
+			if err := r.lift(ctx, s); err != nil {
+				return err
+			}
+		}
 		if err := r.reset(ctx, s, stopped); err != nil {
 			return err
 		}
@@ -218,6 +228,9 @@ func (r *run) takenBack(ctx context.Context, service *plan.Service) error {
 		return err
 	}
 	if err := r.flipBack(service); err != nil {
+		return err
+	}
+	if err := r.lift(ctx, service); err != nil {
 		return err
 	}
 	if err := r.reset(ctx, service, true); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
+	"kplan/plan/diff"
 	"kplan/plan/graph"
 )
 
@@ -19,12 +20,12 @@ const settleGrace = 15 * time.Second
 // boundary waits until the topic's writers are gone and its log stands still
 // for quiet_for, and notes where it ends (R4, R6).
 func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	quiet := r.Plan.Migration.Scheme.QuietFor
-	if r.LeaveOut == Quiet {
-		quiet = 0
-	}
+	quiet := r.quietFor(s)
 	last, err := r.quiet(ctx, s, quiet)
 	if err != nil {
+		return nil, "", err
+	}
+	if err := r.stillFenced(ctx, s.Topic); err != nil {
 		return nil, "", err
 	}
 	if err := r.gone(ctx, s.Owners, s.Address); err != nil {
@@ -44,6 +45,20 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		return nil, "", err
 	}
 	return facts, fmt.Sprintf("%s ends on the source, quiet for %s", s.Topic, quiet), nil
+}
+
+// quietFor is how long the topic's log has to stand still. A short default
+// counts on the fence: a topic that nobody is kept from writing has to be quiet
+// for the whole straggler watch (R6).
+func (r *run) quietFor(s *graph.Step) time.Duration {
+	scheme := r.Plan.Migration.Scheme
+	switch fenced := r.Graph.Step(graph.TopicAddress(s.Topic, "fence")) != nil; {
+	case r.LeaveOut == Quiet:
+		return 0
+	case !scheme.QuietStated && !fenced:
+		return max(scheme.QuietFor, diff.StragglerWatch)
+	}
+	return scheme.QuietFor
 }
 
 // quiet waits until the log is settled and has not grown for so long. What

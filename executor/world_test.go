@@ -109,6 +109,8 @@ type logs struct {
 	topics  map[string][]*partition
 	configs map[string]map[string]cluster.Config
 	groups  map[string]*groupState
+	rules   rulebook
+	clients clientbook
 }
 
 func newLogs() *logs {

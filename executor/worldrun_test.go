@@ -39,7 +39,8 @@ type stage struct {
 	onEvent  func(executor.Event)
 }
 
-// service parses "name: in in (group) -> out out".
+// service parses "name: in in (group) -> out out"; "name User:x: ..." has a
+// principal.
 func service(t testing.TB, text string) *plan.Service {
 	t.Helper()
 	refs := func(text string) []plan.NamedRef {
@@ -49,11 +50,12 @@ func service(t testing.TB, text string) *plan.Service {
 		}
 		return all
 	}
-	name, rest, _ := strings.Cut(text, ":")
+	name, rest, _ := strings.Cut(text, ": ")
+	name, principal, _ := strings.Cut(name, " ")
 	in, out, _ := strings.Cut(rest, "->")
 	topics, groups, _ := strings.Cut(in, "(")
 	return &plan.Service{
-		Name: strings.TrimSpace(name), Consumes: refs(topics), Produces: refs(out),
+		Name: strings.TrimSpace(name), Consumes: refs(topics), Produces: refs(out), Principals: refs(principal),
 		Groups: refs(strings.Trim(strings.TrimSpace(groups), ")")),
 		Switch: plan.Switch{Exec: &plan.ExecSwitch{Timeout: 20 * time.Second}},
 	}
@@ -77,6 +79,7 @@ func set(t *testing.T, scheme plan.SchemeKind, services ...string) *stage {
 		Scheme: plan.Scheme{Kind: scheme, DrainTimeout: 10 * time.Minute, QuietFor: 2 * time.Second, QuietStated: true, Fence: "none"},
 		Topics: plan.Topics{Include: []plan.Pattern{all}, Parity: plan.Parity{Existing: "report"}},
 		Groups: plan.Groups{Include: []plan.Pattern{all}},
+		Source: &plan.Cluster{Name: "old", Listener: plan.Listener{Bootstrap: []string{"a.old:9092"}}},
 	}
 	s := &stage{world: newWorld(), t: t, plan: &plan.Plan{Migration: m}, journal: &memory{}, inbox: &mailbox{}, ended: make(chan struct{})}
 	topics := map[string]bool{}
@@ -131,6 +134,8 @@ func (s *stage) build() {
 	slices.Sort(topics)
 	slices.Sort(groups)
 	sel := graph.Selection{Topics: slices.Compact(topics), Groups: groups}
+	access := graph.Select(s.migration(), cluster.Snapshot{Access: cluster.Access{ACLs: s.source.rules.all, Quotas: s.source.clients.quotas}})
+	sel.Principals, sel.Quotas = access.Principals, access.Quotas
 	g, diags := graph.Build(s.migration(), sel, graph.Sides{}, graph.Everywhere(s.migration(), sel, cluster.Target))
 	if diags.HasErrors() {
 		s.t.Fatal(diags)
@@ -259,6 +264,8 @@ func (m *memory) lines() []string {
 			out = append(out, "override "+r.Override.Topic+" restored")
 		case r.Override != nil:
 			out = append(out, "override "+r.Override.Topic)
+		case r.Fence != nil:
+			out = append(out, fmt.Sprintf("fence %s deny %d allow %d lifted %v", r.Fence.Topic, len(r.Fence.Deny), len(r.Fence.Allow), r.Fence.Lifted))
 		case r.Owned != nil:
 			out = append(out, "owned "+r.Owned.Topic)
 		case r.Answer != nil:

@@ -133,6 +133,9 @@ func (w *world) work(s *worker, side cluster.Side) {
 	if len(s.spec.Consumes) == 0 {
 		if !s.idle {
 			for _, t := range s.spec.Produces {
+				if !w.mayWrite(s, side, t.Name) {
+					continue
+				}
 				w.produce(side, t.Name, int(time.Now().UnixNano()/int64(beat))%keys)
 			}
 		}

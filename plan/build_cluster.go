@@ -87,6 +87,11 @@ func (l *loader) buildCluster(b *block) *Cluster {
 	if inner := b.only("capacity"); inner != nil {
 		c.Capacity = l.buildCapacity(inner)
 	}
+	if inner := b.only("authorizer"); inner != nil {
+		if d, ok := l.value(inner, "allow_everyone"); ok {
+			c.Authorizer = &Authorizer{AllowEveryone: d.yes, Range: inner.rng}
+		}
+	}
 	for _, inner := range b.all("listener") {
 		l.plainName(inner.labels[0], "listener")
 		further := l.buildListener(inner, inner.labels[0].text)
@@ -165,18 +170,4 @@ func (l *loader) existingFile(b *block, name string) string {
 		l.errorf("KP1305", d.rng, "%s is a directory. Name the file.", quote(d.text))
 	}
 	return d.text
-}
-
-func (l *loader) buildSASL(b *block) *SASL {
-	s := &SASL{Range: b.rng}
-	if d, ok := l.value(b, "mechanism"); ok {
-		s.Mechanism = d.text
-	}
-	if d, ok := l.value(b, "username"); ok {
-		s.Username = d.text
-	}
-	if d, ok := l.value(b, "password"); ok {
-		s.Password = d.secret
-	}
-	return s
 }

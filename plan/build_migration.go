@@ -12,6 +12,7 @@ import (
 const (
 	defaultDrainTimeout  = 2 * time.Hour
 	defaultQuietFor      = 5*time.Minute + 30*time.Second
+	defaultFencedQuiet   = 10 * time.Second
 	defaultExecTimeout   = 5 * time.Minute
 	defaultManualTimeout = 4 * time.Hour
 )
@@ -35,9 +36,19 @@ func (l *loader) buildMigration(b *block, clusters []*Cluster) *Migration {
 	if inner := b.only("groups"); inner != nil {
 		m.Groups = l.buildGroups(inner)
 	}
+	if inner := b.only("acls"); inner != nil {
+		m.ACLs = l.buildACLs(inner)
+	}
+	if inner := b.only("quotas"); inner != nil {
+		m.Quotas = l.buildQuotas(inner)
+	}
+	for _, inner := range b.all("user") {
+		m.Users = append(m.Users, l.buildUser(inner))
+	}
 	for _, inner := range b.all("service") {
 		m.Services = append(m.Services, l.buildService(inner, m))
 	}
+	l.buildFence(m)
 	for _, inner := range b.all("gate") {
 		m.Gates = append(m.Gates, l.buildGate(inner, m))
 	}
@@ -110,7 +121,7 @@ func (l *loader) buildScheme(b *block) Scheme {
 		s.QuietFor, s.QuietStated = d.duration, true
 	}
 	if d, ok := l.value(b, "fence"); ok {
-		s.Fence = d.text
+		s.Fence, s.FenceStated = d.text, true
 	}
 	return s
 }
@@ -200,9 +211,13 @@ func (l *loader) buildWaiver(b *block) Waiver {
 // CheckNames returns the checks that a plan can waive, sorted.
 func CheckNames() []string {
 	return []string{
+		"acls.first", "acls.own", "acls.parity",
 		"brokers.autocreate", "brokers.parity", "brokers.versions",
 		"capacity.brokers", "capacity.disk", "capacity.messages", "capacity.partitions", "capacity.racks", "capacity.replicas",
+		"conformance.delete", "conformance.duplicate", "conformance.epoch", "conformance.logend", "conformance.markers", "conformance.order", "conformance.sequence",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
-		"order.kept", "readers.known", "retention.backlog", "topics.parity",
+		"fence.effect", "fence.stands", "fence.writers",
+		"load.headroom", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
+		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "users.parity",
 	}
 }

@@ -16,8 +16,12 @@ func (l *loader) buildService(b *block, m *Migration) *Service {
 	s.Consumes, reads = l.names(b, "consumes")
 	s.Produces, writes = l.names(b, "produces")
 	s.Groups, joins = l.names(b, "groups")
+	s.Principals, _ = l.names(b, "principals")
 	for _, topic := range append(append([]NamedRef(nil), s.Consumes...), s.Produces...) {
 		l.topicName(topic)
+	}
+	for _, p := range s.Principals {
+		l.principal(p)
 	}
 	if d, ok := l.value(b, "listener"); ok {
 		s.Listener = d.text

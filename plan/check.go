@@ -106,6 +106,8 @@ func (c *checker) attribute(a *hclsyntax.Attribute, into *block) {
 	switch {
 	case into.spec.Free:
 		into.attrs[a.Name] = a
+	case spec != nil && spec.Never != "":
+		c.errorf("KP1217", a.NameRange, "kplan has no %s, on purpose. %s", a.Name, spec.Never)
 	case spec != nil && spec.NotBuilt != "":
 		c.notBuilt(a.NameRange, a.Name, spec.NotBuilt)
 	case spec != nil:

@@ -136,5 +136,8 @@ func codesNames() []CodeInfo {
 		{"KP1216", "Duplicate name",
 			"Two blocks of the same kind have the same name.",
 			"Rename or remove one."},
+		{"KP1217", "Left out on purpose",
+			"The word is known from elsewhere, and kplan will not have what it stands for: it would take a protection away without anybody seeing it, or needs what kplan does not bring along.",
+			"Do what the message says instead."},
 	}
 }

@@ -30,5 +30,8 @@ func codesGraph() []CodeInfo {
 		{"KP2009", "Gate holds up a wave",
 			"The gate stands before one service of several that move together, since they share the writing of a topic or a group. The others do not wait for it: they stop, and stay stopped for as long as the gate is closed.",
 			"Put the gate before the phase, or before a service that moves alone."},
+		{"KP2010", "Principal shared between waves",
+			"The fence denies a stopped producer's principal to write. A service that uses the same principal and does not move together with it would be cut off as well (R8).",
+			"Give each service a principal of its own on the source, or write fence = \"none\"."},
 	}
 }

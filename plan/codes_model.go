@@ -24,6 +24,12 @@ func codesClusters() []CodeInfo {
 		{"KP1307", "Duplicate cluster id",
 			"Two clusters of the plan state the same id, so they are one and the same cluster.",
 			"Correct one of the ids."},
+		{"KP1308", "Credentials do not fit the mechanism",
+			"PLAIN and SCRAM log in with username and password, OAUTHBEARER with a token that kplan gets from token_url as client_id with client_secret.",
+			"Give what the mechanism needs, and only that."},
+		{"KP1309", "Invalid token_url",
+			"The client secret is sent there, so it must be https; http is taken on the loopback interface only, for tests.",
+			"Write the address of the issuer's token endpoint, such as \"https://issuer.example/oauth2/token\"."},
 	}
 }
 
@@ -54,6 +60,12 @@ func codesSelection() []CodeInfo {
 		{"KP1408", "Invalid topic name",
 			"Kafka's topic names have 1 to 249 letters, digits, dots, underscores and hyphens.",
 			"Correct the name. Services name topics in full, without patterns."},
+		{"KP1409", "Invalid principal",
+			"Kafka's principals are a type and a name, such as User:orders. SCRAM users are named without the type.",
+			"Write the name as the message shows it."},
+		{"KP1410", "Principal not selected",
+			"The plan says how a principal is called on the target, but acls.include does not cover it, so its rules would not move.",
+			"Add it to include, or remove the block."},
 	}
 }
 
@@ -81,6 +93,9 @@ func codesServices() []CodeInfo {
 		{"KP1507", "Listed twice",
 			"The same name stands twice in one list.",
 			"Remove one."},
+		{"KP1508", "Invalid principal",
+			"Principals are who the service is on the source, as Kafka's authorizer sees it: a kind and a name, such as User:orders. User:* is everybody, and no service.",
+			"Write User: and the name with which the service logs in; with TLS certificates that is the distinguished name."},
 	}
 }
 
@@ -90,6 +105,12 @@ func codesRest() []CodeInfo {
 		{"KP1601", "Duration too short",
 			"The duration is below what can be measured or can work at all.",
 			"Choose a longer one."},
+		{"KP1602", "Fence without principals",
+			"With fence = \"acl\" kplan denies the stopped producers to write on the source. A service that produces and does not say who it is there could write on (R8).",
+			"Name its principals, or write fence = \"none\" and let kplan watch for longer."},
+		{"KP1603", "Principal that must not be fenced",
+			"A DENY rule for this principal would stop others than the service: kplan itself, or every client that does not log in (R8).",
+			"Give the service a principal of its own, or write fence = \"none\"."},
 		{"KP1701", "Unknown check",
 			"waive names a check, and there is no check of that name. A waiver for nothing would look like one that counts.",
 			"Correct the name."},

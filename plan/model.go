@@ -35,7 +35,15 @@ type Cluster struct {
 	ClusterID string      // empty: any
 	Listeners []*Listener // further listeners, by name
 	Capacity  *Capacity   // nil: nothing is stated
-	Range     hcl.Range
+
+	Authorizer *Authorizer // nil: nothing is stated
+	Range      hcl.Range
+}
+
+// Authorizer is what a cluster's authorizer does and its brokers do not tell.
+type Authorizer struct {
+	AllowEveryone bool // allow.everyone.if.no.acl.found is true on the brokers
+	Range         hcl.Range
 }
 
 // Capacity is what a cluster must have as a target.
@@ -66,10 +74,20 @@ type TLS struct {
 
 // SASL holds credentials.
 type SASL struct {
-	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512
-	Username  string
+	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER
+	Username  string // of all but OAUTHBEARER
 	Password  Secret
+	OAuth     *OAuth // of OAUTHBEARER
 	Range     hcl.Range
+}
+
+// OAuth says how a token is got: OpenID Connect client credentials.
+type OAuth struct {
+	TokenURL     string
+	ClientID     string
+	ClientSecret Secret
+	Scopes       []string
+	CAFile       string // of the issuer, relative to the plan's directory; empty: the system's roots
 }
 
 // SchemeKind names a way to migrate.
@@ -89,6 +107,9 @@ type Migration struct {
 	Scheme   Scheme
 	Topics   Topics
 	Groups   Groups
+	ACLs     *ACLs      // nil: access rules are not compared
+	Quotas   *Quotas    // nil: client quotas are not compared
+	Users    []User     // SCRAM users of the target, in order of declaration
 	Services []*Service // in order of declaration
 	Gates    []*Gate    // in order of declaration
 	Notify   []Notify   // in order of declaration
@@ -103,7 +124,8 @@ type Scheme struct {
 	DrainTimeout time.Duration // default 2h
 	QuietFor     time.Duration // R6; at least 1s
 	QuietStated  bool          // the plan gives QuietFor; else it is the whole straggler watch
-	Fence        string        // R8: "none" is all that is built
+	Fence        string        // R8: "acl" or "none"
+	FenceStated  bool          // the plan gives Fence; else it is acl where every writer names its principals
 	Range        hcl.Range
 }
 
@@ -153,6 +175,32 @@ type NamedGroup struct {
 	Range       hcl.Range
 }
 
+// ACLs says which access rules the target is to have like the source: those of
+// the principals that the patterns match, and under which names.
+type ACLs struct {
+	Include []Pattern
+	Becomes map[string]string // principal on the source → principal on the target
+	Range   hcl.Range
+}
+
+// Quotas says which client quotas the target is to have like the source: those
+// whose user, as "User:name", client id or address a pattern matches, or
+// defaults ("<default>").
+type Quotas struct {
+	Include  []Pattern
+	Existing string // "report" (default) or "alter": quotas that the target has with other values
+	Range    hcl.Range
+}
+
+// User is a SCRAM user to create on the target.
+type User struct {
+	Name       string
+	Mechanism  string // SCRAM-SHA-256 or SCRAM-SHA-512
+	Iterations int    // 0: the source's, or 4096
+	Password   Secret
+	Range      hcl.Range
+}
+
 // Service is something that produces and/or consumes, and how to move it.
 type Service struct {
 	Name     string
@@ -160,8 +208,13 @@ type Service struct {
 	Produces []NamedRef // topics
 	Groups   []NamedRef // consumer groups
 	Listener string     // the listener that its clients use; "" is the cluster's own
-	Switch   Switch
-	Range    hcl.Range
+
+	// Principals are those that it uses on the source, as "User:name": what the
+	// fence denies (R8). On the target they are called as ACLs says.
+	Principals []NamedRef
+
+	Switch Switch
+	Range  hcl.Range
 }
 
 // NamedRef is a name with the place where it stands.

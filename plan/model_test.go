@@ -201,6 +201,10 @@ func TestHash(t *testing.T) {
 		"window":     replace("Sat 22:00", "Sat 21:00"),
 		"approver":   replace(`"bob"`, `"eve"`),
 		"gate":       replace(`approval "owner" {}`, ""),
+		"becomes":    replace(`"User:orders-new"`, `"User:orders-newer"`),
+		"rules":      replace("CN=mailer", "CN=other"),
+		"quotas":     replace(`, "<default>"]`, "]"),
+		"iterations": replace("8192", "4096"),
 		"uncommited": replace(`"earliest"`, `"latest"`),
 	}
 	for name, edit := range other {

@@ -29,6 +29,7 @@ type ValueSpec struct {
 	Value    string
 	Doc      string
 	NotBuilt string // as in AttrSpec
+	Never    string // as in AttrSpec
 }
 
 // AttrSpec describes one argument.
@@ -47,6 +48,9 @@ type AttrSpec struct {
 	// NotBuilt is empty for arguments that work. Otherwise this version knows
 	// the name only, and the text (a sentence or two) gives the way out.
 	NotBuilt string
+	// Never is empty, or says (a sentence or two) why kplan will not have what
+	// people know by that name elsewhere, and what to do instead.
+	Never string
 }
 
 // BlockSpec describes one kind of block. Blocks whose first label chooses the
@@ -130,7 +134,9 @@ func (b *BlockSpec) names() []string {
 		}
 	}
 	for _, a := range b.Attrs {
-		add(a.Name)
+		if a.Never == "" { // not offered
+			add(a.Name)
+		}
 	}
 	for _, c := range b.Blocks {
 		add(c.Type)

@@ -4,28 +4,7 @@ package plan
 // only. What is inside is listed as well, so that a name in the wrong place is
 // told where it belongs; kplan does not look inside such a block.
 func specLater() []BlockSpec {
-	return []BlockSpec{
-		{
-			Type: "acls", Doc: "Moves access rules.",
-			NotBuilt: "Create the rules on the target before the migration, by kafka-acls or your own tool.",
-			Attrs:    []AttrSpec{{Name: "include", Kind: KindPatterns, Doc: "Principals whose rules move."}},
-			Blocks: []BlockSpec{{
-				Type: "principal", Labels: []string{"PRINCIPAL"}, Many: true, Doc: "One principal.",
-				Attrs: []AttrSpec{{Name: "becomes", Kind: KindString, Doc: "Its name on the target."}},
-			}},
-		},
-		{
-			Type: "quotas", Doc: "Moves client quotas.",
-			NotBuilt: "Set the quotas on the target before the migration, by kafka-configs or your own tool.",
-			Attrs:    []AttrSpec{{Name: "include", Kind: KindPatterns, Doc: "Principals whose quotas move."}},
-		},
-		{
-			Type: "user", Labels: []string{"NAME"}, Many: true, Doc: "Moves a SCRAM user.",
-			NotBuilt: "Create the user on the target before the migration: Kafka never tells a password, so it has to be set anew.",
-			Attrs:    []AttrSpec{{Name: "password", Kind: KindString, Sensitive: true, Doc: "The password, through env() or file()."}},
-		},
-		specMirror(),
-	}
+	return []BlockSpec{specMirror()}
 }
 
 func specMirror() BlockSpec {

@@ -11,7 +11,7 @@ func specMigration() BlockSpec {
 			specScheme("production_first", "Producers move first; consumers follow when they have consumed everything on the source. Order is kept.", ""),
 			specScheme("production_later", "Consumers start on the target first, while the old ones drain the source. No added latency; order between the clusters is not kept.", ""),
 			specScheme("stop_drain_start", "Wave by wave: stop, drain the mirror, place offsets, start.", "It needs the mirror. Use scheme \"production_first\", which keeps order as well, but waits for the drain."),
-			specTopics(), specGroups(), specService(), specGate(), specNotifyExec(), specNotifyHTTP(),
+			specTopics(), specGroups(), specACLs(), specQuotas(), specUser(), specService(), specGate(), specNotifyExec(), specNotifyHTTP(),
 			{
 				Type: "waive", Labels: []string{"CHECK"}, Many: true, Doc: "Lets a check fail, by its name.",
 				Attrs: []AttrSpec{
@@ -38,11 +38,11 @@ func specScheme(kind, doc, notBuilt string) BlockSpec {
 		Type: "scheme", Variant: kind, Required: true, Doc: doc, NotBuilt: notBuilt,
 		Attrs: []AttrSpec{
 			{Name: "drain_timeout", Kind: KindDuration, Default: "2h", Min: "1s", Doc: "How long the consumers may take to consume what is left."},
-			{Name: "quiet_for", Kind: KindDuration, Default: "5m30s, the whole straggler watch", Min: "1s", Doc: "How long a topic must see no stranger's record before its producers start on the other side (R6)."},
-			{Name: "fence", Kind: KindEnum, Default: "none", Doc: "What keeps stopped producers from writing on (R8).", Values: []ValueSpec{
+			{Name: "quiet_for", Kind: KindDuration, Default: "10s with a fence, else 5m30s, the whole straggler watch", Min: "1s", Doc: "How long a topic must see no stranger's record before its producers start on the other side (R6)."},
+			{Name: "fence", Kind: KindEnum, Default: "acl where every service that produces names its principals, else none", Doc: "What keeps stopped producers from writing on (R8).", Values: []ValueSpec{
 				{Value: "none", Doc: "Nothing: kplan watches."},
-				{Value: "acl", Doc: "DENY rules for the services' principals.", NotBuilt: "Use fence = \"none\": kplan then watches for stragglers for longer."},
-				{Value: "slow", Doc: "A producer quota.", NotBuilt: "Use fence = \"none\": kplan then watches for stragglers for longer."},
+				{Value: "acl", Doc: "DENY rules for the services' principals on the source, set when they have stopped."},
+				{Value: "slow", Doc: "A producer quota.", NotBuilt: "A quota throttles after the record is in the log, so it is no fence: use fence = \"acl\", or \"none\", with which kplan watches for stragglers for longer."},
 			}},
 		},
 	}

@@ -69,6 +69,12 @@ func specCluster() BlockSpec {
 					{Name: "headroom", Kind: KindNumber, Default: "1.2", Doc: "By how much the disk must exceed what the topics need, as a factor."},
 				},
 			},
+			{
+				Type: "authorizer", Doc: "What the cluster's authorizer does and its brokers do not tell.",
+				Attrs: []AttrSpec{
+					{Name: "allow_everyone", Kind: KindBool, Required: true, Doc: "Whether allow.everyone.if.no.acl.found is true on the brokers: then the first rule on a topic shuts everybody else out (R8)."},
+				},
+			},
 		},
 	}
 }
@@ -81,7 +87,16 @@ func specTLS() BlockSpec {
 			{Name: "cert_file", Kind: KindPath, Doc: "The client's certificate (PEM), for mutual TLS; needs key_file."},
 			{Name: "key_file", Kind: KindPath, Doc: "The key (PEM) of cert_file."},
 			{Name: "server_name", Kind: KindString, Default: "the broker's host", Doc: "The name that the brokers' certificates must carry."},
+			verified("insecure_skip_verify"), verified("insecure"), verified("skip_verify"), verified("verify"),
 		},
+	}
+}
+
+// verified is a switch that other programs have and kplan will not.
+func verified(name string) AttrSpec {
+	return AttrSpec{
+		Name: name, Kind: KindBool, Doc: "Would take any certificate.",
+		Never: "Whoever stands between would get the credentials and the records. For certificates of your own authority, or self-signed ones, give ca_file; where the name does not match the address, give server_name.",
 	}
 }
 
@@ -93,10 +108,19 @@ func specSASL() BlockSpec {
 				{Value: "PLAIN", Doc: "Sends the password; use it with TLS."},
 				{Value: "SCRAM-SHA-256", Doc: "RFC 5802."},
 				{Value: "SCRAM-SHA-512", Doc: "RFC 5802."},
-				{Value: "OAUTHBEARER", Doc: "A token (KIP-255).", NotBuilt: "Use a listener with SCRAM or mutual TLS."},
+				{Value: "OAUTHBEARER", Doc: "A token of an OpenID Connect issuer (KIP-768), got with client credentials."},
+				{Value: "GSSAPI", Doc: "Kerberos.", Never: "It would need Kerberos' own configuration and tickets on every machine. Use a listener with SCRAM, OAUTHBEARER or mutual TLS."},
+				{Value: "AWS_MSK_IAM", Doc: "Signatures of one vendor.", Never: "It works with one vendor's brokers alone. They offer SCRAM-SHA-512 (port 9096) and mutual TLS (port 9094) as well; use one of those."},
+				{Value: "SCRAM-SHA-1", Doc: "RFC 5802.", Never: "Kafka never had it. Use SCRAM-SHA-512."},
+				{Value: "EXTERNAL", Doc: "The client's certificate.", Never: "Kafka has it without SASL: leave the sasl block out, and give cert_file and key_file in the tls block."},
 			}},
-			{Name: "username", Kind: KindString, Required: true, Doc: "The user."},
-			{Name: "password", Kind: KindString, Required: true, Sensitive: true, Doc: "The password, through env() or file()."},
+			{Name: "username", Kind: KindString, Doc: "The user; of PLAIN and SCRAM."},
+			{Name: "password", Kind: KindString, Sensitive: true, Doc: "The password, through env() or file(); of PLAIN and SCRAM."},
+			{Name: "token_url", Kind: KindString, Doc: "The issuer's token endpoint (https); of OAUTHBEARER."},
+			{Name: "client_id", Kind: KindString, Doc: "Who kplan is to the issuer; of OAUTHBEARER."},
+			{Name: "client_secret", Kind: KindString, Sensitive: true, Doc: "Its secret, through env() or file(); of OAUTHBEARER."},
+			{Name: "scopes", Kind: KindStrings, MayBeNil: true, Doc: "The scopes to ask for; of OAUTHBEARER."},
+			{Name: "ca_file", Kind: KindPath, Default: "the system's roots", Doc: "Certificates (PEM) that sign the issuer's; of OAUTHBEARER."},
 		},
 	}
 }

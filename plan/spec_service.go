@@ -8,7 +8,7 @@ func specService() BlockSpec {
 			{Name: "produces", Kind: KindStrings, MayBeNil: true, Doc: "Topics that it writes, by full name."},
 			{Name: "groups", Kind: KindStrings, MayBeNil: true, Doc: "Consumer groups that it reads with."},
 			{Name: "listener", Kind: KindString, Default: "the cluster's own", Doc: "The listener of both clusters that its clients use."},
-			{Name: "principals", Kind: KindStrings, Doc: "The users that it writes as, for the fence.", NotBuilt: "It serves fence = \"acl\", which is not built either; leave it out."},
+			{Name: "principals", Kind: KindStrings, MayBeNil: true, Doc: "Who it is on the source, as \"User:name\": what the fence denies to write (R8)."},
 			{Name: "transactional_ids", Kind: KindStrings, Doc: "Its transactional ids (R4).", NotBuilt: "Leave it out: kplan asks the brokers for open transactions."},
 			{Name: "groupless", Kind: KindBool, Doc: "It reads without a consumer group (R11).", NotBuilt: "kplan cannot see such a service drain: move it by hand after the others, and leave its topics out of consumes."},
 			{Name: "positions", Kind: KindEnum, Doc: "\"external\": it keeps its positions itself (R11).", NotBuilt: "kplan cannot move such positions: move the service by hand after the others."},

@@ -125,7 +125,7 @@ func oneOf(words []string) string {
 
 // withArticle writes a noun with its article.
 func withArticle(noun string) string {
-	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
+	if noun != "" && noun != "user" && strings.ContainsRune("aeiou", rune(noun[0])) {
 		return "an " + noun
 	}
 	return "a " + noun

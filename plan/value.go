@@ -206,6 +206,13 @@ func (l *loader) decodeDuration(spec *AttrSpec, d *decoded) bool {
 func (l *loader) decodeEnum(spec *AttrSpec, d *decoded) bool {
 	var all, works []string
 	for _, v := range spec.Values {
+		if v.Never != "" && strings.EqualFold(v.Value, d.text) {
+			l.errorf("KP1217", d.rng, "kplan has no %s %s, on purpose. %s", spec.Name, quote(d.text), v.Never)
+			return false
+		}
+		if v.Never != "" {
+			continue // not offered
+		}
 		if v.Value == d.text && v.NotBuilt != "" {
 			l.errorf("KP1204", d.rng, "kplan knows %s = %s, but this version cannot do it yet. %s", spec.Name, quote(d.text), v.NotBuilt)
 			return false

@@ -41,7 +41,7 @@ func newApply(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
 	cmd.Flags().StringVar(&f.maxAge, "max-age", "", "refuse a saved plan that is older, such as 24h")
-	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain or no-quiet")
+	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain, no-quiet or no-fence")
 	cmd.Flags().Lookup("sabotage").Hidden = true
 	return cmd
 }

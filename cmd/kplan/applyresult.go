@@ -31,6 +31,7 @@ type applyDoc struct {
 	Stopped       []string      `json:"stopped"`
 	Paused        *state.Answer `json:"paused,omitempty"` // by whom, where nothing was begun because of that
 	Held          []string      `json:"held"`             // topics whose retention is held on the target
+	Fences        []fenceDoc    `json:"fences,omitempty"` // that stand on the source (R8)
 	Diff          diff.Doc      `json:"diff"`
 }
 
@@ -148,6 +149,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 	if len(doc.Held) > 0 {
 		fmt.Fprintf(&b, "Retention is still held on the target: %s (retention.ms and retention.bytes are -1).\n", strings.Join(doc.Held, ", "))
 	}
+	writeFences(&b, doc.Fences)
 	for _, s := range doc.Stranded {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
 	}

@@ -79,7 +79,7 @@ func (a *app) stateDir(p *plan.Plan, at plan.State) string {
 func knownGraph(p *plan.Plan, st state.State) (*graph.Graph, error) {
 	sel := graph.Selection{}
 	if st.Selection != nil {
-		sel.Topics, sel.Groups = st.Selection.Topics, st.Selection.Groups
+		sel = graph.Selection(*st.Selection)
 	}
 	g, diags := graph.Build(p.Migration, sel, graph.Sides{}, graph.Everywhere(p.Migration, sel, cluster.Target))
 	if g == nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kplan/internal/cluster"
+	"kplan/internal/embedded"
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
@@ -35,13 +36,17 @@ type crash struct {
 	// before kills between the effect and the record that says that it is done;
 	// else kplan dies after the record.
 	before bool
-	point  int // the number of the record; 0: it is not killed
+	fenced bool // the services log in, and what they have written is fenced (R8)
+	point  int  // the number of the record; 0: it is not killed
 }
 
 func (c crash) name() string {
 	name := "crash" + c.example[len("production-"):]
 	if c.topic {
 		name += "topic"
+	}
+	if c.fenced {
+		name += "fenced"
 	}
 	if c.before {
 		name += "before"
@@ -57,13 +62,19 @@ func (c crash) env() []string {
 	return []string{fmt.Sprintf("%s=%d", name, c.point)}
 }
 
-// TestCrashLoop kills kplan with SIGKILL after every journal record of a
+// TestCrashLoop kills kplan with SIGKILL after every second journal record of a
 // reference run, resumes it, and compares the end with that of the reference:
-// the same topics, configs, offsets and sides, every record once and in order.
-// With the state in a topic, and before the record, it takes every eighth point
-// here and every one in the campaign.
+// the same topics, configs, offsets, sides and access rules, every record once
+// and in order. With the state in a topic, and before the record, it takes every
+// eighth; with the fence those around it, and every sixteenth of the others. The
+// campaign takes every record, on real brokers, and TestEveryCrashPoint of the
+// executor does in one process.
 func TestCrashLoop(t *testing.T) {
 	slots := make(slots, crashParallel)
+	t.Run("fenced", func(t *testing.T) {
+		t.Parallel()
+		crashFenced(t, slots)
+	})
 	for _, example := range []string{"production-first", "production-later"} {
 		for _, c := range []crash{{example: example}, {example: example, before: true}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			t.Run(c.name(), func(t *testing.T) {
@@ -72,9 +83,9 @@ func TestCrashLoop(t *testing.T) {
 				reference, records := crashOnce(t, c, fakePair)
 				<-slots
 				t.Logf("the reference run of %s has %d journal records", example, records)
-				points := upTo(records)
+				points := every(upTo(records), 2, records%2)
 				if c != (crash{example: example}) {
-					points = every(points, 8, records%8)
+					points = every(upTo(records), 8, records%8)
 				}
 				crashAt(t, c, slots, fakePair, reference, points)
 			})
@@ -82,7 +93,9 @@ func TestCrashLoop(t *testing.T) {
 	}
 }
 
-func fakePair(t *testing.T) (end, end) { return fake(t, 1), fake(t, 1) }
+func fakePair(t *testing.T) (end, end) {
+	return fake(t, embedded.Options{}), fake(t, embedded.Options{})
+}
 
 // every returns each n-th of the points, from one on.
 func every(points []int, n, from int) []int {
@@ -173,9 +186,19 @@ func crashAt(t *testing.T, c crash, slots slots, pair pairOf, reference endState
 // how many records the journal has.
 func crashOnce(t *testing.T, c crash, pair pairOf) (endState, int) {
 	t.Helper()
+	got, s := crashed(t, c, pair)
+	return got, s.journalLength()
+}
+
+func crashed(t *testing.T, c crash, pair pairOf) (endState, *scenario) {
+	t.Helper()
 	source, target := pair(t)
 	name := c.name()
-	s := newScenario(t, scenarioOptions{example: c.example, name: name, source: source, target: target, rate: 60, topic: c.topic})
+	o := scenarioOptions{example: c.example, name: name, source: source, target: target, rate: 60, topic: c.topic}
+	if c.fenced {
+		o.logins, o.plan = serviceLogins(), withPrincipals
+	}
+	s := newScenario(t, o)
 	s.binary = built().plain // a thousand starts: the race detector has its turn in the other tests
 	s.start()
 	s.flow(60)
@@ -191,7 +214,7 @@ func crashOnce(t *testing.T, c crash, pair pairOf) (endState, int) {
 	if c.example == "production-first" && !r.Clean() || !r.CleanPerCluster() {
 		t.Errorf("killed at record %d: %v", c.point, r.Sentences())
 	}
-	return stateAtEnd(t, s, name, source, target), s.journalLength()
+	return stateAtEnd(t, s, name, source, target), s
 }
 
 // journalLength is the state's serial, wherever it is kept.
@@ -211,6 +234,8 @@ type endState struct {
 	Groups map[string]groupState
 	Sides  []string
 	Held   []string
+	Rules  []string // of the source
+	Fences []string // as the state knows them
 }
 
 type topicState struct {
@@ -263,12 +288,34 @@ func stateAtEnd(t *testing.T, s *scenario, name string, source, target end) endS
 	}
 	sort.Strings(out.Sides)
 	out.Held = doc.Held
+	for _, f := range doc.Fences {
+		for _, rule := range f.Rules {
+			out.Fences = append(out.Fences, plain(rule))
+		}
+	}
+	if source.conn.SASL != nil {
+		out.Rules = rulesOf(t, source, plain)
+	}
 	return out
 }
 
-func snapshot(t *testing.T, e end, name string) cluster.Snapshot {
+func snapshot(t *testing.T, e end, name string) (snap cluster.Snapshot) {
+	t.Helper()
+	asReader(t, e, func(client *kafka.Client) (err error) {
+		snap, err = client.Snapshot(context.Background(), func(topic string) bool { return strings.HasPrefix(topic, name+".") })
+		return err
+	})
+	return snap
+}
+
+// asReader asks a cluster as its services do, or as a super user where it wants
+// a login.
+func asReader(t *testing.T, e end, ask func(*kafka.Client) error) {
 	t.Helper()
 	c := &plan.Cluster{Name: "end", Listener: plan.Listener{Bootstrap: e.conn.Bootstrap}}
+	if login := e.conn.SASL; login != nil {
+		c.SASL = &plan.SASL{Mechanism: login.Mechanism, Username: login.Username, Password: plan.NewSecret(login.Password)}
+	}
 	ep, err := endpoint.Own(".", c)
 	if err != nil {
 		t.Fatal(err)
@@ -278,9 +325,7 @@ func snapshot(t *testing.T, e end, name string) cluster.Snapshot {
 		t.Fatal(err)
 	}
 	defer client.Close() // a test's reader
-	snap, err := client.Snapshot(context.Background(), func(topic string) bool { return strings.HasPrefix(topic, name+".") })
-	if err != nil {
+	if err := ask(client); err != nil {
 		t.Fatal(err)
 	}
-	return snap
 }

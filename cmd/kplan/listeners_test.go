@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"kplan/internal/embedded"
 	"kplan/internal/embedded/certs"
 	"kplan/internal/kafkatest"
 	"kplan/internal/workload"
@@ -52,7 +53,7 @@ func TestTwoListenersOnRealBrokers(t *testing.T) {
 		Version: kafkatest.V4_3_0, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Users: users, Named: named,
 		ExtraProperties: map[string]string{"broker.rack": "a"},
 	})
-	small := fake(t, 2) // a source with more brokers
+	small := fake(t, embedded.Options{Brokers: 2}) // a source with more brokers
 	s := newScenario(t, scenarioOptions{
 		example: "two-listeners", name: "two", rate: 100,
 		source: end{conn: workload.Connection{Bootstrap: source.Bootstrap(kafkatest.Plaintext)}},

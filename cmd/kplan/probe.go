@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"kplan/internal/cluster"
+	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"
 )
@@ -20,9 +21,24 @@ type probeDoc struct {
 	At            time.Time        `json:"at"`
 	From          string           `json:"from"` // the machine that asked
 	Listeners     []probedListener `json:"listeners"`
+	Conformance   []conformed      `json:"conformance,omitempty"` // of --conformance: source, target
+	Load          *borne           `json:"load,omitempty"`        // of --load
 	Checks        []diff.Check     `json:"checks"`
 	Summary       map[string]int   `json:"summary"`
 	ExitCode      int              `json:"exit_code"`
+}
+
+// conformed is what a cluster showed on a scratch topic, and what follows.
+type conformed struct {
+	cluster.Conformance
+	Mirror string `json:"mirror"` // the ways of copying to this cluster that remain
+}
+
+// borne is what the target bore, beside what the source is written.
+type borne struct {
+	cluster.Load
+	Rate float64 `json:"source_bytes_per_second"`
+	How  string  `json:"source_measured"` // where the source's rate is from
 }
 
 type probedListener struct {
@@ -42,34 +58,54 @@ type probedAddress struct {
 }
 
 func newProbe(a *app) *cobra.Command {
-	return &cobra.Command{
+	t := &trials{}
+	cmd := &cobra.Command{
 		Use:   "probe",
-		Short: "Check every listener of both clusters from where it runs; reads no state, writes nothing",
+		Short: "Check every listener of both clusters from where it runs; reads no state, writes nothing unless asked to",
 		Long: "probe asks every listener that the plan declares for its brokers, and speaks to each of them at the\n" +
 			"address that it advertises, with the listener's TLS and credentials. Run it in the network of the\n" +
-			"services' clients: what they would see may differ from what kplan sees elsewhere.",
+			"services' clients: what they would see may differ from what kplan sees elsewhere.\n\n" +
+			"With --conformance it tries on each cluster what the mirror relies on, with --load it writes to the\n" +
+			"target what the source is written: on scratch topics (_kplan.conformance.*, _kplan.load.*) that it\n" +
+			"creates and deletes, and only with --yes.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, _, _, err := a.load(cmd)
-			if err != nil {
+			if err := t.check(cmd); err != nil {
 				return err
 			}
-			seen, err := listenings(cmd.Context(), p)
-			if err != nil {
-				return err
-			}
-			doc := probed(p, seen, time.Now().UTC())
-			if a.json {
-				err = printJSON(cmd.OutOrStdout(), doc)
-			} else {
-				err = writeProbe(cmd.OutOrStdout(), doc)
-			}
-			if err == nil && doc.ExitCode != exitDone {
-				err = &codedError{code: doc.ExitCode}
-			}
-			return err
+			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error { return a.probe(cmd, t, found) })
 		},
 	}
+	t.flags(cmd)
+	return cmd
+}
+
+func (a *app) probe(cmd *cobra.Command, t *trials, found *report.Findings) error {
+	p, _, _, err := a.load(cmd)
+	if err != nil {
+		return err
+	}
+	seen, err := listenings(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	doc := probed(p, seen, time.Now().UTC())
+	tried := t.run(cmd.Context(), a, p, &doc)
+	found.Migration, found.Checks = doc.Migration, doc.Checks
+	found.Text = func(w io.Writer) error { return writeProbe(w, doc) }
+	found.JSON = func(w io.Writer) error { return printJSON(w, doc) }
+	if tried != nil {
+		return tried
+	}
+	if a.json {
+		err = printJSON(cmd.OutOrStdout(), doc)
+	} else {
+		err = writeProbe(cmd.OutOrStdout(), doc)
+	}
+	if err == nil && doc.ExitCode != exitDone {
+		err = &codedError{code: doc.ExitCode}
+	}
+	return err
 }
 
 func probed(p *plan.Plan, seen []cluster.Listening, now time.Time) probeDoc {
@@ -97,6 +133,9 @@ func writeProbe(w io.Writer, doc probeDoc) error {
 	var b strings.Builder
 	if err := writeChecks(&b, doc.Checks); err != nil {
 		return err
+	}
+	for _, c := range doc.Conformance {
+		fmt.Fprintf(&b, "A mirror to cluster %s: %s.\n", c.Cluster, c.Mirror)
 	}
 	fmt.Fprintf(&b, "%s from %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.From,
 		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])

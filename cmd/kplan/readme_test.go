@@ -80,7 +80,7 @@ migration "orders" {
 		}
 	}
 	cmd := exec.Command(built().kplan, "-C", dir, "validate")
-	cmd.Env = append(os.Environ(), "CHAT_HOOK=https://chat.example/hook")
+	cmd.Env = append(os.Environ(), "CHAT_HOOK=https://chat.example/hook", "ORDERS_PASSWORD=not-in-the-docs")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("kplan validate: %v\n%s\n%s", err, out, plan)
 	}

@@ -26,7 +26,7 @@ func reportKinds(command string) []report.Kind {
 		return []report.Kind{report.KindText, report.KindJSON, report.KindMarkdown, report.KindSARIF}
 	case "diff":
 		return report.Kinds()
-	case "verify", "apply": // what they find out is in no file
+	case "verify", "apply", "probe": // what they find out is in no file
 		return []report.Kind{report.KindText, report.KindJSON, report.KindMarkdown, report.KindJUnit, report.KindPrometheus}
 	}
 	return nil
@@ -65,7 +65,7 @@ func (a *app) checkReports(cmd *cobra.Command) error {
 		switch {
 		case err != nil:
 		case len(kinds) == 0:
-			err = fmt.Errorf("--report %s: kplan %s makes no reports: validate, diff, verify and apply do", value, cmd.Name())
+			err = fmt.Errorf("--report %s: kplan %s makes no reports: validate, diff, verify, probe and apply do", value, cmd.Name())
 		case !slices.Contains(kinds, kind):
 			err = fmt.Errorf("--report %s: kplan %s has nothing that a %s report could say; its kinds are %s", value, cmd.Name(), kind, words(kinds))
 		case taken[filepath.Clean(file)]:

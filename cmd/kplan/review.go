@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -27,6 +28,9 @@ type review struct {
 	graph          *graph.Graph
 	doc            diff.Doc
 	diags          hcl.Diagnostics
+
+	access [2]cluster.Access // of source and target, as they were read
+	differ diff.Access       // in rules, quotas and users
 }
 
 // errMovedOn says that a cluster changed between reading it and asking it.
@@ -74,6 +78,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 			return err
 		})
 	}
+	r.readAccess(gctx, g, m, c)
 	g.Go(func() error {
 		// Not in the group's context: where a broker fails the snapshot, this says why.
 		listening, asking = listenings(ctx, p)
@@ -82,11 +87,13 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	err := errors.Join(g.Wait(), asking)
 	reached := reachable(p, listening, time.Now())
 	if err != nil {
-		if failed := checks.Failing(reached); len(failed) > 0 {
-			return nil, &brokenError{checks: failed, err: err}
-		}
+		return nil, unread(ctx, p, c, reached, err)
+	}
+	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true, r.access[0], executor.FenceRules(st)}, seen{c.target, r.target, nodes[1], true, r.access[1], nil})
+	if err != nil {
 		return nil, err
 	}
+	r.takeAccess(st)
 	r.selection = graph.Select(m, r.source)
 	r.graph, r.diags = graph.Build(m, r.selection, graph.Sides{}, graph.Everywhere(m, r.selection, cluster.Target))
 	topics := diff.Topics(m, r.source, r.target, st.Owned, executor.Held(st))
@@ -106,13 +113,19 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	asked := append(diff.Parity(m, topics), left.Retention(m, r.target, st.Owned)...)
 	asked = append(asked, lint...)
 	ground := checks.Ground{
-		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1], Wants: diff.Wants(m, r.source, r.target),
+		Migration: m, Source: r.source, Target: r.target, SourceNodes: nodes[0], TargetNodes: nodes[1],
+		Wants: diff.Wants(m, r.source, r.target), Selected: r.selection.Groups,
 	}
-	asked = append(asked, checks.Failing(append(append(reached, checks.Capacity(ground)...), checks.Brokers(ground)...))...)
+	rows, granted, err := r.compareAccess(ctx, c.target, ground, st)
+	if err != nil {
+		return nil, err
+	}
+	changes, asked = append(changes, rows...), append(asked, granted...)
+	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground)))...)
+	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
 	}
-	asked = diff.Waive(m, asked)
 	r.doc = diff.Doc{
 		FormatVersion: diff.FormatVersion, Migration: m.Name, Scheme: string(m.Scheme.Kind), PlanHash: p.Hash(),
 		ReadAt: diff.ReadAt(r.source, r.target),
@@ -123,6 +136,22 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
 	}
 	return r, nil
+}
+
+// unread says why the clusters could not be read: brokers that cannot be
+// reached, rights that are missing, or the error itself.
+func unread(ctx context.Context, p *plan.Plan, c *clusters, reached []checks.Result, err error) error {
+	if failed := checks.Failing(reached); len(failed) > 0 {
+		return &brokenError{checks: failed, err: err}
+	}
+	if kafka.NotAllowed(err) {
+		allowed, unasked := rights(ctx, p, seen{client: c.source}, seen{client: c.target})
+		if failed := lacking(diff.Waive(p.Migration, allowed)); len(failed) > 0 {
+			return &brokenError{checks: failed, err: err}
+		}
+		err = errors.Join(err, unasked)
+	}
+	return err
 }
 
 // brokenError says which brokers keep a cluster from being read.

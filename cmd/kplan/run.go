@@ -52,7 +52,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	})
 	result := engine.Run(ctx)
 	heard()
-	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Diff: r.doc}
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: fenceDocs(p, result.Fences), Diff: r.doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
 	if _, err := s.held.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
@@ -87,11 +87,11 @@ func safeguard(name string, w io.Writer) (executor.Safeguard, error) {
 	switch s {
 	case "":
 		return "", nil
-	case executor.Placement, executor.DrainWait, executor.Quiet:
+	case executor.Placement, executor.DrainWait, executor.Quiet, executor.ShutOut:
 		_, err := fmt.Fprintf(w, "SABOTAGE: %s. Records may be lost or repeated; this is for demonstrations only.\n", name)
 		return s, err
 	default:
-		return "", fmt.Errorf("--sabotage %q: want skip-placement, start-before-drain or no-quiet", name)
+		return "", fmt.Errorf("--sabotage %q: want skip-placement, start-before-drain, no-quiet or no-fence", name)
 	}
 }
 

@@ -49,9 +49,9 @@ func real(t *testing.T, version kafkatest.Version, id string, listener kafkatest
 }
 
 // fake starts an embedded cluster for one test.
-func fake(t *testing.T, brokers int) end {
+func fake(t *testing.T, o embedded.Options) end {
 	t.Helper()
-	c, err := embedded.Start(embedded.Options{Brokers: brokers})
+	c, err := embedded.Start(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,9 @@ type scenarioOptions struct {
 	pace           int    // of the processor; 0: no bound
 	quiet          string // "": 1s
 	topic          bool   // the state is kept in a topic of the source
+
+	logins map[string]workload.SASL // of the services on the source
+	plan   func(text string) string // changes the plan's text further
 }
 
 func newScenario(t *testing.T, o scenarioOptions) *scenario {
@@ -83,8 +86,11 @@ func newScenario(t *testing.T, o scenarioOptions) *scenario {
 	}
 	stage, err := demo.Set(demo.Options{
 		Dir: t.TempDir(), Example: o.example, Name: o.name, Executable: built().plain, Rate: o.rate, Pace: o.pace, Partitions: 3,
-		Source: o.source.conn, Target: o.target.conn,
+		Source: o.source.conn, Target: o.target.conn, Logins: o.logins,
 		Plan: func(text string) string {
+			if o.plan != nil {
+				text = o.plan(text)
+			}
 			text = strings.Replace(text, "bootstrap = var.old\n", "bootstrap = var.old\n"+o.source.hcl, 1)
 			text = strings.Replace(text, "bootstrap = var.new\n", "bootstrap = var.new\n"+o.target.hcl, 1)
 			if o.topic {
@@ -202,7 +208,7 @@ func (s *scenario) kplan(env []string, args ...string) outcome {
 }
 
 func (s *scenario) environ() []string {
-	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
+	return append(append(os.Environ(), s.stage.Environ()...), "TEST_SASL_PASSWORD="+saslPassword, "KAFKA_PASSWORD="+saslPassword, "GORACE=halt_on_error=1")
 }
 
 func (s *scenario) must(code int, args ...string) outcome {

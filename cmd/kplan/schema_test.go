@@ -74,7 +74,7 @@ func forbidMore(v any) {
 func TestGoldenDocumentsFollowTheirSchemas(t *testing.T) {
 	of := map[string]string{
 		"apply_json.txtar/done.golden": "apply", "apply_json.txtar/verify.golden": "verify", "diff.txtar/json.golden": "diff",
-		"validate.txtar/valid.golden": "validate", "status.txtar/json.golden": "status", "report.txtar/error.golden": "error",
+		"validate.txtar/valid.golden": "validate", "status.txtar/json.golden": "status", "probe_conformance.txtar/json.golden": "probe", "report.txtar/error.golden": "error",
 	}
 	scripts, err := filepath.Glob(filepath.Join("testdata", "script", "*.txtar"))
 	if err != nil {
@@ -137,7 +137,7 @@ func TestSchemasRefuseWhatIsWrong(t *testing.T) {
 func TestSchemasKnowEveryMember(t *testing.T) {
 	for document, typ := range map[string]reflect.Type{
 		"validate": reflect.TypeFor[validateDoc](), "diff": reflect.TypeFor[diff.Doc](), "apply": reflect.TypeFor[applyDoc](),
-		"verify": reflect.TypeFor[verifyDoc](), "status": reflect.TypeFor[statusDoc](), "error": reflect.TypeFor[errorDoc](),
+		"verify": reflect.TypeFor[verifyDoc](), "status": reflect.TypeFor[statusDoc](), "probe": reflect.TypeFor[probeDoc](), "error": reflect.TypeFor[errorDoc](),
 	} {
 		root := schemaOf(t, document)
 		defs, _ := root["$defs"].(map[string]any)

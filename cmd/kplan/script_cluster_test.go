@@ -20,13 +20,14 @@ type scriptCluster struct {
 	*embedded.Cluster
 	client sarama.Client
 	admin  sarama.ClusterAdmin
+	users  []embedded.User
 }
 
 // scriptNewCluster starts an embedded cluster and tells the plan its addresses
 // as variable NAME, the script as $NAME and its id as $NAME_id:
 //
-//	cluster NAME [brokers=N] [id=ID] [tls] [mtls] [user=MECHANISM:NAME:PASSWORD]
-//	        [advertise=BROKER:HOST] [config=KEY:VALUE]
+//	cluster NAME [brokers=N] [id=ID] [tls] [mtls] [user=MECHANISM:NAME:PASSWORD] [acls]
+//	        [advertise=BROKER:HOST] [config=KEY:VALUE] [topic=NAME:PARTITIONS]
 //
 // With tls it writes NAME-ca.pem, with mtls also NAME-client.pem and
 // NAME-client.key. With users or TLS the other commands cannot reach it.
@@ -51,6 +52,12 @@ func scriptNewCluster(ts *testscript.TestScript, args []string) {
 			o.TLS, o.ClientAuth = true, true
 		case "user":
 			o.Users = append(o.Users, embedded.User{Mechanism: embedded.Mechanism(parts[0]), Name: parts[1], Password: parts[2], Super: true})
+		case "acls":
+			o.ACLs = true
+		case "topic":
+			var n int
+			n, err = strconv.Atoi(parts[1])
+			o.Topics = map[string]int32{parts[0]: int32(n)}
 		case "config":
 			if o.Configs == nil {
 				o.Configs = map[string]string{}
@@ -67,7 +74,7 @@ func scriptNewCluster(ts *testscript.TestScript, args []string) {
 	}
 	c, err := embedded.Start(o)
 	ts.Check(err)
-	made := &scriptCluster{Cluster: c}
+	made := &scriptCluster{Cluster: c, users: o.Users}
 	scriptWorldOf(ts).clusters[name] = made
 	scriptTell(ts, name, c.Bootstrap())
 	ts.Setenv(name+"_id", c.ClusterID())

@@ -121,6 +121,8 @@ func scriptNormal(ts *testscript.TestScript, args []string) {
 		{`\S+( \(\S+\))? on \S+ \(process \d+\)`, "SOMEBODY"},
 		{`by \S+( \(\S+\))? from \S+`, "by SOMEBODY"},
 		{`\S+ \((\w+)\) from \S+`, "$1 from HOST"},
+		{`("from": ")[^"]*`, "${1}HOST"},
+		{`(_kplan\.(load|conformance)\.)[0-9a-f]{16}`, "${1}RANDOM"},
 		{`request [0-9a-f]{8}`, "request ID"},
 		{`withdraw [0-9a-f]{8}`, "withdraw ID"},
 		{`plan [0-9a-f]{12}`, "plan HASH"},

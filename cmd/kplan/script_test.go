@@ -118,6 +118,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"topic": scriptTopic, "grow": scriptGrow, "alter": scriptAlter, "topics": scriptTopics,
 		"produce": scriptProduce, "commit": scriptCommit, "uncommit": scriptUncommit,
 		"stage": scriptSetStage, "service": scriptService, "runs": scriptRuns, "flow": scriptFlow, "prove": scriptProve,
+		"rule": scriptRule, "unrule": scriptUnrule, "rules": scriptHasRules, "quota": scriptQuota,
 		"holdlock": scriptHoldLock, "unlock": scriptUnlock, "withdraw": scriptWithdraw, "replace": scriptReplace,
 	} {
 		all[name] = func(ts *testscript.TestScript, neg bool, args []string) {

@@ -98,18 +98,21 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 		return err
 	}
 	sel := s.state.Selection
-	if sel == nil || !slices.Equal(sel.Topics, r.selection.Topics) || !slices.Equal(sel.Groups, r.selection.Groups) {
-		return s.record(state.Record{Selection: &state.Selection{Topics: r.selection.Topics, Groups: r.selection.Groups}})
+	now := state.Selection(r.selection)
+	if sel == nil || !slices.Equal(sel.Topics, now.Topics) || !slices.Equal(sel.Groups, now.Groups) ||
+		!slices.Equal(sel.Principals, now.Principals) || !slices.Equal(sel.Quotas, now.Quotas) {
+		return s.record(state.Record{Selection: &now})
 	}
 	return nil
 }
 
-// reopen lets the steps of topics run again that the diff wants changed although
-// they are done: somebody has changed the topic since, or the plan.
+// reopen lets the steps of topics, rules, quotas and users run again that the
+// diff wants changed although they are done: somebody has changed the object
+// since, or the plan.
 func (s *session) reopen(r *review) {
 	for _, c := range r.doc.Changes {
 		step, known := s.state.Steps[c.Address]
-		if known && c.Object.Kind == "topic" && (c.Action == diff.Create || c.Action == diff.Update) {
+		if known && (c.Action == diff.Create || c.Action == diff.Update) {
 			step.Status = state.Pending
 			s.state.Steps[c.Address] = step
 		}

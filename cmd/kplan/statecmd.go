@@ -11,8 +11,11 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
+	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/cluster"
 	"kplan/plan"
+	"kplan/plan/graph"
 )
 
 func newState(a *app) *cobra.Command {
@@ -54,6 +57,22 @@ func items(st state.State) []stateItem {
 	}
 	for _, t := range slices.Sorted(maps.Keys(st.Overrides)) {
 		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].override", t), Status: "held"})
+	}
+	for _, t := range slices.Sorted(maps.Keys(st.Fences)) {
+		status := "standing on the source"
+		if !fenceIsSet(st, t) {
+			status = "begun on the source" // some of its rules may stand
+		}
+		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: status})
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Users)) {
+		all = append(all, stateItem{Address: fmt.Sprintf("user[%q].owned", name), Status: "created by kplan"})
+	}
+	for _, e := range slices.SortedFunc(maps.Keys(st.Quotas), cluster.QuotaEntity.Compare) {
+		all = append(all, stateItem{Address: fmt.Sprintf("quota[%q].owned", e), Status: "set by kplan"})
+	}
+	if n := len(st.ACLs); n > 0 {
+		all = append(all, stateItem{Address: "acls.owned", Status: fmt.Sprintf("%d created by kplan", n)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(st.Settings)) {
 		all = append(all, stateItem{Address: name, Status: st.Settings[name]})
@@ -106,7 +125,7 @@ func newStateShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ADDRESS", Short: "Show everything that the state knows of a step, as JSON", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.onState(cmd, func(_ *plan.Plan, b state.Backend) error {
+			return a.onState(cmd, func(p *plan.Plan, b state.Backend) error {
 				st, err := b.Read(cmd.Context())
 				if err != nil {
 					return err
@@ -124,7 +143,13 @@ func newStateShow(a *app) *cobra.Command {
 					Error         string          `json:"error,omitempty"`
 					Facts         json.RawMessage `json:"facts,omitempty"`
 					Answers       []state.Answer  `json:"answers,omitempty"`
-				}{formatVersion, args[0], s.Status, s.Attempt, s.At, s.Error, s.Facts, nil}
+					Fence         *fenceDoc       `json:"fence,omitempty"` // of a topic.fence step: what stands (R8)
+				}{formatVersion, args[0], s.Status, s.Attempt, s.At, s.Error, s.Facts, nil, nil}
+				for _, f := range executor.Fences(st) {
+					if graph.TopicAddress(f.Topic, "fence") == args[0] {
+						doc.Fence = &fenceDocs(p, []state.Fence{f})[0]
+					}
+				}
 				for _, id := range slices.Sorted(maps.Keys(st.Answers)) {
 					if st.Answers[id].Address == args[0] {
 						doc.Answers = append(doc.Answers, st.Answers[id])

@@ -14,6 +14,7 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
+	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/plan"
 	"kplan/plan/graph"
@@ -32,6 +33,7 @@ type statusDoc struct {
 	Topics        []statusSide    `json:"topics"`
 	Groups        []statusSide    `json:"groups"`
 	Held          []string        `json:"held"`             // topics whose retention is held on the target
+	Fences        []fenceDoc      `json:"fences,omitempty"` // that stand on the source (R8)
 	Paused        *state.Answer   `json:"paused,omitempty"` // by whom
 	Lock          *state.Holder   `json:"lock"`             // who runs apply now; null: nobody
 	Requests      []state.Answer  `json:"requests"`         // what people asked for, the last ones, oldest first
@@ -155,6 +157,7 @@ func statusOf(p *plan.Plan, st state.State, inbox []state.Request) statusDoc {
 		doc.Held = append(doc.Held, t)
 	}
 	sort.Strings(doc.Held)
+	doc.Fences = fenceDocs(p, executor.Fences(st))
 	return doc
 }
 
@@ -213,6 +216,7 @@ func writeStatus(w io.Writer, doc statusDoc) error {
 	for _, t := range doc.Held {
 		fmt.Fprintf(&b, "topic %s: retention is held on the target (R16)\n", t)
 	}
+	writeFences(&b, doc.Fences)
 	if doc.Lock != nil {
 		fmt.Fprintf(&b, "locked by %s\n", doc.Lock)
 	}

@@ -147,7 +147,9 @@ func tally(all []diff.Check) (map[string]int, int) {
 func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check, error) {
 	all := append([]diff.Check{}, r.doc.Checks...)
 	all = append(all, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
+	all = append(all, checks.Access(r.differ, r.doc.Changes, r.doc.Checks)...)
 	all = append(all, checks.FromDiagnostics(r.doc.Diagnostics)...)
+	all = append(all, standingFences(r.access[0], s.state)...)
 	if level == "offsets" {
 		bounds, err := executor.Boundaries(s.state, r.selection.Topics)
 		if err != nil {

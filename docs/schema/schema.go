@@ -14,7 +14,7 @@ var files embed.FS // a variable by the rules of embed; nothing writes it
 // Documents returns the names of the documents, as a fresh slice. "error" is
 // what every command writes that failed before it had a document of its own.
 func Documents() []string {
-	return []string{"validate", "diff", "apply", "verify", "status", "error"}
+	return []string{"validate", "diff", "apply", "verify", "probe", "status", "error"}
 }
 
 // Of returns the schema of a document; ok is false when there is none of that

@@ -38,10 +38,18 @@ func story() []state.Record {
 		{Run: "r1", Override: &state.Override{Topic: "t1", Set: map[string]string{"retention.ms": "-1"}, Restore: map[string]*string{"retention.ms": &before, "retention.bytes": nil}}},
 		{Run: "r1", Override: &state.Override{Topic: "t2", Set: map[string]string{"retention.ms": "-1"}}},
 		{Run: "r1", Override: &state.Override{Topic: "t2", Restored: true}},
+		{Run: "r1", Fence: fence()},
+		{Run: "r1", Fence: &state.Fence{Topic: "t2", Deny: fence().Deny}},
+		{Run: "r1", Fence: &state.Fence{Topic: "t2", Lifted: true}},
 		{Run: "r1", Answer: &state.Answer{Request: state.Request{Verb: "done", Address: "a"}}},
 		{Run: "r1", RunEnded: &state.RunEnded{Outcome: "failed"}},
 		{Run: "r2", RunBegan: &state.RunBegan{PlanHash: "h2"}},
 	}
+}
+
+func fence() *state.Fence {
+	a := cluster.ACL{Resource: "topic", Name: "t1", Pattern: cluster.Literal, Principal: "User:CN=a b,O=x", Host: "*", Operation: "write", Permission: cluster.Deny}
+	return &state.Fence{Topic: "t1", Deny: []cluster.ACL{a}}
 }
 
 // What was appended is what a later process folds.
@@ -54,7 +62,7 @@ func TestReplay(t *testing.T) {
 	got := readState(t, state.NewFile(dir, clock))
 	before := "604800000"
 	want := state.State{
-		Began: &state.Begin{Migration: "orders", Source: "S", Target: "T"}, Serial: 18, LastRun: "r2", PlanHash: "h2",
+		Began: &state.Begin{Migration: "orders", Source: "S", Target: "T"}, Serial: 21, LastRun: "r2", PlanHash: "h2",
 		Selection: &state.Selection{Topics: []string{"t1"}, Groups: []string{"g1"}},
 		Steps: map[string]state.StepState{
 			"a": {Status: state.Failed, Attempt: 1, Facts: []byte(`{"x":1}`), Error: "no", At: clock()},
@@ -64,9 +72,11 @@ func TestReplay(t *testing.T) {
 		Groups:    map[string]state.Flip{"g1": {Side: cluster.Source, Epoch: 2}},
 		Overrides: map[string]state.Override{"t1": {Topic: "t1", Set: map[string]string{"retention.ms": "-1"}, Restore: map[string]*string{"retention.ms": &before, "retention.bytes": nil}}},
 		Owned:     map[string]bool{"t1": true},
-		Epoch:     s.Epoch(),
-		EndedAt:   clock(),
-		Answers:   map[string]state.Answer{}, Said: map[string]state.Answer{}, Settings: map[string]string{},
+		Fences:    map[string]state.Fence{"t1": *fence()},
+		ACLs:      map[cluster.ACL]bool{}, Quotas: map[cluster.QuotaEntity]bool{}, Users: map[string]bool{},
+		Epoch:   s.Epoch(),
+		EndedAt: clock(),
+		Answers: map[string]state.Answer{}, Said: map[string]state.Answer{}, Settings: map[string]string{},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("folded (-want +got):\n%s", d)

@@ -26,6 +26,8 @@ type Record struct {
 	Side      *SideFlip  `json:"side,omitempty"`
 	Override  *Override  `json:"override,omitempty"`
 	Owned     *Owned     `json:"owned,omitempty"`
+	Fence     *Fence     `json:"fence,omitempty"`
+	Granted   *Granted   `json:"granted,omitempty"`
 	Answer    *Answer    `json:"answer,omitempty"`
 	Moved     *Moved     `json:"moved,omitempty"`
 	RunEnded  *RunEnded  `json:"run_ended,omitempty"`
@@ -51,6 +53,9 @@ type RunBegan struct {
 type Selection struct {
 	Topics []string `json:"topics"`
 	Groups []string `json:"groups"`
+
+	Principals []string              `json:"principals,omitempty"` // whose rules move
+	Quotas     []cluster.QuotaEntity `json:"quotas,omitempty"`     // that move
 }
 
 // Status is where a step stands.
@@ -99,6 +104,28 @@ type Override struct {
 type Owned struct {
 	Topic string `json:"topic"`
 	Not   bool   `json:"not,omitempty"`
+}
+
+// Fence is the rules that kplan adds on the source to keep a topic's stopped
+// writers out (R8). It is recorded before they are added, and once more, lifted,
+// when they are gone. Rules that were there before are not among them.
+type Fence struct {
+	Topic  string        `json:"topic"`
+	Deny   []cluster.ACL `json:"deny,omitempty"`
+	Allow  []cluster.ACL `json:"allow,omitempty"` // without which the first rule would shut everybody out
+	Lifted bool          `json:"lifted,omitempty"`
+}
+
+// Granted names what kplan creates on the target: rules, a quota (by the entity
+// there), or a SCRAM user. It is recorded before; what the target then refused is
+// taken back by a record with Refused, so that it is not kplan's when somebody
+// else makes it.
+type Granted struct {
+	ACLs  []cluster.ACL        `json:"acls,omitempty"`
+	Quota *cluster.QuotaEntity `json:"quota,omitempty"`
+	User  string               `json:"user,omitempty"`
+
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Standing is how far a request has come.

@@ -36,14 +36,18 @@ type State struct {
 	Groups    map[string]Flip
 	Overrides map[string]Override // in force, by topic
 	Owned     map[string]bool
-	Answers   map[string]Answer // by request: how far it has come
-	Said      map[string]Answer // steps that a person has said are done, until they pass or are reset
-	Settings  map[string]string // by ADDRESS.ATTRIBUTE
-	Paused    *Answer           // nil: nobody has paused
-	Moved     *Moved            // the last one
-	Who       string            // of the last run
-	Epoch     int64             // the highest in the journal
-	Ended     *RunEnded         // of the last run; nil while it runs or after a crash
+	Fences    map[string]Fence             // standing, or meant to, by topic
+	ACLs      map[cluster.ACL]bool         // that kplan has created on the target
+	Quotas    map[cluster.QuotaEntity]bool // the same, of entities there
+	Users     map[string]bool              // the same
+	Answers   map[string]Answer            // by request: how far it has come
+	Said      map[string]Answer            // steps that a person has said are done, until they pass or are reset
+	Settings  map[string]string            // by ADDRESS.ATTRIBUTE
+	Paused    *Answer                      // nil: nobody has paused
+	Moved     *Moved                       // the last one
+	Who       string                       // of the last run
+	Epoch     int64                        // the highest in the journal
+	Ended     *RunEnded                    // of the last run; nil while it runs or after a crash
 	EndedAt   time.Time
 }
 
@@ -55,6 +59,10 @@ func Replay(records []Record) State {
 		Groups:    map[string]Flip{},
 		Overrides: map[string]Override{},
 		Owned:     map[string]bool{},
+		Fences:    map[string]Fence{},
+		ACLs:      map[cluster.ACL]bool{},
+		Quotas:    map[cluster.QuotaEntity]bool{},
+		Users:     map[string]bool{},
 		Answers:   map[string]Answer{},
 		Said:      map[string]Answer{},
 		Settings:  map[string]string{},
@@ -89,6 +97,12 @@ func (s *State) Apply(r Record) {
 		delete(s.Owned, r.Owned.Topic)
 	case r.Owned != nil:
 		s.Owned[r.Owned.Topic] = true
+	case r.Fence != nil && r.Fence.Lifted:
+		delete(s.Fences, r.Fence.Topic)
+	case r.Fence != nil:
+		s.Fences[r.Fence.Topic] = *r.Fence
+	case r.Granted != nil:
+		s.applyGranted(*r.Granted)
 	case r.Answer != nil:
 		s.applyAnswer(*r.Answer)
 	case r.Moved != nil:
@@ -96,6 +110,26 @@ func (s *State) Apply(r Record) {
 	case r.RunEnded != nil:
 		s.Ended, s.EndedAt = r.RunEnded, r.At
 	}
+}
+
+func (s *State) applyGranted(g Granted) {
+	for _, a := range g.ACLs {
+		own(s.ACLs, a, !g.Refused)
+	}
+	if g.Quota != nil {
+		own(s.Quotas, *g.Quota, !g.Refused)
+	}
+	if g.User != "" {
+		own(s.Users, g.User, !g.Refused)
+	}
+}
+
+func own[K comparable](things map[K]bool, thing K, is bool) {
+	if is {
+		things[thing] = true
+		return
+	}
+	delete(things, thing)
 }
 
 // applyAnswer keeps how far each request has come, and what the effective ones

@@ -20,6 +20,7 @@ type Snapshot struct {
 	Replicas   map[int32]int // by broker: how many replicas it holds of all the cluster's topics
 	Controller int32
 	Topics     map[string]Topic
+	Others     []string // names of the cluster's topics that were not asked for, sorted
 	Groups     map[string]Group
 	LogEnds    map[TopicPartition]LogEnds
 	Keyed      map[string]bool // topics whose sampled newest records carry keys
@@ -28,4 +29,7 @@ type Snapshot struct {
 	// cluster would fill them in; nil where nobody asked. Its keys, with those
 	// of Topics, are the config names that the cluster knows.
 	Defaults map[string]Config
+
+	// Access holds rules, quotas and users, as far as somebody asked for them.
+	Access Access
 }

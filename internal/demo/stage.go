@@ -29,6 +29,7 @@ type Options struct {
 	Keys       int                      // 0: 20
 	Pace       int                      // records a second that pricing handles at most; 0: no bound
 	Linger     time.Duration            // producers write on for so long after they said that they are gone
+	Logins     map[string]workload.SASL // of services on the source; else they log in as Source says
 	Plan       func(text string) string // changes the example's text; nil: as it is
 }
 
@@ -67,6 +68,11 @@ func Set(o Options) (*Stage, error) {
 		{Name: "pricing", Role: workload.Processor, Consumes: []string{events}, Produces: []string{priced}, Group: pricing, Pace: o.Pace},
 		{Name: "billing", Role: workload.Consumer, Consumes: []string{priced}, Group: billing},
 	}}
+	for i := range defs.Services {
+		if login, own := o.Logins[defs.Services[i].Name]; own {
+			defs.Services[i].Logins = map[string]workload.SASL{cluster.Source.String(): login}
+		}
+	}
 	if err := workload.WriteServices(services, defs); err != nil {
 		return nil, err
 	}

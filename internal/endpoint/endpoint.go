@@ -2,9 +2,7 @@ package endpoint
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"kplan/plan"
@@ -18,24 +16,27 @@ type Endpoint struct {
 	Bootstrap []string
 	TLS       *tls.Config // nil: plaintext
 	SASL      *plan.SASL  // nil: none
+	Tokens    *Tokens     // of SASL's mechanism OAUTHBEARER
 }
 
 // New resolves a listener. File names are relative to dir. The error names the
 // file that cannot be used.
 func New(dir string, c *plan.Cluster, l *plan.Listener) (Endpoint, error) {
 	ep := Endpoint{Cluster: c.Name, Listener: l.Name, Bootstrap: l.Bootstrap, SASL: l.SASL}
+	if l.SASL != nil && l.SASL.OAuth != nil {
+		var err error
+		if ep.Tokens, err = newTokens(dir, c.Name, l.SASL.OAuth); err != nil {
+			return ep, err
+		}
+	}
 	if l.TLS == nil {
 		return ep, nil
 	}
 	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: l.TLS.ServerName}
 	if l.TLS.CAFile != "" {
-		pem, err := os.ReadFile(inDir(dir, l.TLS.CAFile))
-		if err != nil {
-			return ep, fmt.Errorf("reading ca_file of cluster %q: %w", c.Name, err)
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return ep, fmt.Errorf("ca_file %s of cluster %q holds no PEM certificate: give the file of the authority that signed the brokers' certificates", l.TLS.CAFile, c.Name)
+		var err error
+		if cfg.RootCAs, err = roots(dir, l.TLS.CAFile, fmt.Sprintf("cluster %q", c.Name), "the brokers' certificates"); err != nil {
+			return ep, err
 		}
 	}
 	if l.TLS.CertFile != "" {

@@ -38,7 +38,7 @@ func (c *Client) shown(ctx context.Context, doing string, late func(b *sarama.Br
 	for i, b := range brokers {
 		switch {
 		case missing[i] != "":
-			return fmt.Errorf("%s: %s accepted it and broker %d does not show %s after %s. Look at the controller's log, then apply again", doing, c.ep.Name(), b.ID(), missing[i], showTime)
+			return fmt.Errorf("%s: %w: broker %d of %s, %s, after %s. Look at the controller's log, then apply again", doing, cluster.ErrNotShown, b.ID(), c.ep.Name(), missing[i], showTime)
 		case disconnected(errs[i]):
 			unasked++
 		case errs[i] != nil:

@@ -92,15 +92,31 @@ func (c *Client) ClusterID() string { return c.id }
 // explainOpen finds the address to blame: where several bootstrap addresses
 // fail, one reason is enough.
 func explainOpen(ctx context.Context, ep endpoint.Endpoint, err error) error {
-	if refusal := credentialsRefused(err); refusal != "" {
-		return &endpoint.UnreachableError{
-			Endpoint: ep.Name(), Address: strings.Join(ep.Bootstrap, ","), Err: err,
-			Stage: cluster.StageLogin,
-			Why:   refusal,
-			Do:    "Check username, password and mechanism in its sasl block.",
-		}
+	if refusal := loginRefused(ep, strings.Join(ep.Bootstrap, ","), err); refusal != nil {
+		return refusal
 	}
 	return ep.Explain(ctx, ep.Bootstrap[0], err)
+}
+
+// loginRefused is for a login that came to nothing, and nil for other failures.
+func loginRefused(ep endpoint.Endpoint, address string, err error) *endpoint.UnreachableError {
+	out := &endpoint.UnreachableError{
+		Endpoint: ep.Name(), Address: address, Err: err, Stage: cluster.StageLogin,
+		Do: "Check username, password and mechanism in its sasl block.",
+	}
+	var token *endpoint.TokenError
+	switch {
+	case errors.As(err, &token):
+		out.Why, out.Do = fmt.Sprintf("there is no token to log in with: %s says: %s", token.Issuer, token.Why), token.Do
+	case credentialsRefused(err) == "":
+		return nil
+	case ep.Tokens != nil && !errors.Is(err, sarama.ErrUnsupportedSASLMechanism):
+		out.Why = "the broker refuses the token"
+		out.Do = "Check the mechanism and scopes in its sasl block, and on the brokers the issuer, the audience and the keys that they expect."
+	default:
+		out.Why = credentialsRefused(err)
+	}
+	return out
 }
 
 // credentialsRefused tells a refused login from other failures. SCRAM's

@@ -38,6 +38,8 @@ func newConfig(ep endpoint.Endpoint) *sarama.Config {
 		conf.Net.SASL.User = s.Username
 		conf.Net.SASL.Password = s.Password.Reveal()
 		switch s.Mechanism {
+		case sarama.SASLTypeOAuth:
+			conf.Net.SASL.TokenProvider = tokenProvider{ep.Tokens}
 		case sarama.SASLTypeSCRAMSHA256:
 			conf.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{hash: scram.SHA256} }
 		case sarama.SASLTypeSCRAMSHA512:

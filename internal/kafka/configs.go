@@ -132,7 +132,7 @@ func (c *Client) defaults(ctx context.Context, seen view) (map[string]cluster.Co
 		note(t.Configs)
 	}
 	// A topic that may not be described is no loss: another one tells the same.
-	described, err := c.configsOf(ctx, seen.others, nil)
+	described, err := c.configsOf(ctx, seen.others[:min(len(seen.others), defaultSamples)], nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading the config defaults of %s: %w", c.ep.Name(), err)
 	}

@@ -15,12 +15,12 @@ import (
 // brokerConfigs are the configs of brokers that checks compare.
 func brokerConfigs() []string {
 	return []string{
-		"auto.create.topics.enable", "connection.failed.authentication.delay.ms", "connections.max.idle.ms",
+		"allow.everyone.if.no.acl.found", "authorizer.class.name", "auto.create.topics.enable", "connection.failed.authentication.delay.ms", "connections.max.idle.ms",
 		"default.replication.factor", "group.consumer.max.session.timeout.ms", "group.consumer.min.session.timeout.ms",
 		"group.max.session.timeout.ms", "group.max.size", "group.min.session.timeout.ms",
 		"inter.broker.protocol.version", "max.connection.creation.rate", "max.connections", "max.connections.per.ip",
 		"message.max.bytes", "min.insync.replicas", "offset.metadata.max.bytes", "offsets.retention.minutes",
-		"process.roles", "replica.fetch.max.bytes", "socket.request.max.bytes", "transaction.max.timeout.ms",
+		"process.roles", "replica.fetch.max.bytes", "socket.request.max.bytes", "super.users", "transaction.max.timeout.ms",
 		"transactional.id.expiration.ms", "zookeeper.connect",
 	}
 }

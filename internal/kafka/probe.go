@@ -114,10 +114,9 @@ func (p *prober) speak(ctx context.Context, address string) contacted {
 		return c
 	}
 	c.meta = nil
-	if refusal := credentialsRefused(err); refusal != "" {
-		c.err = &endpoint.UnreachableError{
-			Endpoint: p.ep.Name(), Address: address, Stage: cluster.StageLogin, Err: err, Why: refusal,
-			Do: "Check username, password and mechanism in its sasl block, and that every broker has the same users.",
+	if c.err = loginRefused(p.ep, address, err); c.err != nil {
+		if p.ep.Tokens == nil {
+			c.err.Do = "Check username, password and mechanism in its sasl block, and that every broker has the same users."
 		}
 		return c
 	}

@@ -23,7 +23,7 @@ import (
 
 var brokers kafkatest.Pool
 
-func TestMain(m *testing.M) { os.Exit(brokers.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(overheard(m)) }
 
 // rig is a cluster to test against, embedded or real, with the client under
 // test and franz-go as the independent witness.

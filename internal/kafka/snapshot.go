@@ -24,6 +24,7 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 		return snap, err
 	}
 	snap.Topics, snap.Controller, snap.Brokers, snap.Replicas = seen.topics, seen.controller, seen.brokers, seen.replicas
+	snap.Others = slices.Sorted(slices.Values(seen.others))
 	if snap.Defaults, err = c.defaults(ctx, seen); err != nil {
 		return snap, err
 	}

@@ -44,7 +44,7 @@ func (c *Client) TopicsNamed(ctx context.Context, names []string) (map[string]cl
 type view struct {
 	topics     map[string]cluster.Topic
 	leaders    map[cluster.TopicPartition]leader // of those topics, as far as there are any
-	others     []string                          // some topics that were not wanted
+	others     []string                          // topics that were not wanted
 	brokers    []cluster.Broker
 	replicas   map[int32]int // by broker, of every topic that was listed
 	controller int32
@@ -76,9 +76,7 @@ func (c *Client) view(ctx context.Context, names []string, want func(name string
 		}
 		switch {
 		case !want(t.Name):
-			if len(seen.others) < defaultSamples {
-				seen.others = append(seen.others, t.Name)
-			}
+			seen.others = append(seen.others, t.Name)
 			continue
 		case errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition):
 			continue

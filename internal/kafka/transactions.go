@@ -81,8 +81,12 @@ func (c *Client) internalPartitions() (map[string]int32, error) {
 	}
 	counts := map[string]int32{}
 	for _, t := range meta.Topics {
-		if errors.Is(t.Err, sarama.ErrNoError) {
+		switch {
+		case errors.Is(t.Err, sarama.ErrNoError):
 			counts[t.Name] = int32(len(t.Partitions))
+		case errors.Is(t.Err, sarama.ErrTopicAuthorizationFailed):
+			// To take it for absent would be to say that there are no transactions.
+			return nil, fmt.Errorf("describing topic %q of %s: %w", t.Name, c.ep.Name(), t.Err)
 		}
 	}
 	return counts, nil

@@ -70,7 +70,7 @@ func start(ctx context.Context, log func(string, ...any), o Options) (*Cluster, 
 		return nil, err
 	}
 	fetched := time.Now()
-	c := &Cluster{options: o, id: o.ClusterID, jvm: jvm{classPath: path, heapMB: 512}}
+	c := &Cluster{options: o, id: o.ClusterID, jvm: jvm{classPath: path, heapMB: 512, system: o.SystemProperties}}
 	if err := c.makeIdentity(); err != nil {
 		return nil, err
 	}

@@ -53,6 +53,10 @@ type Options struct {
 	// ExtraProperties go into every broker's server.properties, over what
 	// this package writes there.
 	ExtraProperties map[string]string
+	// Racks is broker.rack of each broker, the first one's first.
+	Racks []string
+	// SystemProperties are given to every JVM with -D.
+	SystemProperties map[string]string
 
 	choose func(n int) ([]int, error) // ports; freePorts but for tests of this package
 }
@@ -86,6 +90,9 @@ func (o Options) validate() error {
 	}
 	if o.Brokers != 1 && o.Brokers != 3 {
 		errs = append(errs, fmt.Errorf("%d brokers: want 1 or 3", o.Brokers))
+	}
+	if len(o.Racks) != 0 && len(o.Racks) != o.Brokers {
+		errs = append(errs, fmt.Errorf("%d racks for %d brokers", len(o.Racks), o.Brokers))
 	}
 	if o.ClusterID != "" && !o.Version.kraft() {
 		errs = append(errs, fmt.Errorf("cluster id %q: ZooKeeper gives Kafka %s its id; leave it out", o.ClusterID, o.Version))

@@ -3,9 +3,11 @@ package kafkatest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,14 +27,18 @@ type jvm struct {
 	classPath string
 	logConfig string // JVM flag that names the logging configuration
 	heapMB    int
+	system    map[string]string // -D
 }
 
 func (j jvm) args(mainClass string, args ...string) []string {
 	base := []string{
 		fmt.Sprintf("-Xmx%dm", j.heapMB), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
-		"-Djava.awt.headless=true", j.logConfig, "-cp", j.classPath, mainClass,
+		"-Djava.awt.headless=true", j.logConfig,
 	}
-	return append(base, args...)
+	for _, name := range slices.Sorted(maps.Keys(j.system)) {
+		base = append(base, "-D"+name+"="+j.system[name])
+	}
+	return append(append(base, "-cp", j.classPath, mainClass), args...)
 }
 
 // run starts a JVM that writes what it says to dir/name.log.

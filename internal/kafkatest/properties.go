@@ -82,6 +82,9 @@ func (o Options) server(n *node, identity certs.Pair, authority []byte) properti
 	if slices.ContainsFunc(o.protocols(), Listener.sasl) {
 		o.sasl(p)
 	}
+	if len(o.Racks) > 0 {
+		p["broker.rack"] = o.Racks[n.id-1]
+	}
 	for _, l := range o.Named {
 		if l.Identity == nil {
 			continue

@@ -9,13 +9,14 @@ import (
 	"kplan/plan/diff"
 )
 
-// topicRows folds topics that change in the same way into one row. Creations
+// topicRows folds topics, and principals, clients and users, that change in the
+// same way into one row. Creations
 // fold over different numbers of partitions, which are always the source's.
 func topicRows(changes []diff.Change, opts Options) []row {
 	var order []string
 	groups := map[string][]diff.Change{}
 	for _, c := range changes {
-		key := strings.Join([]string{string(c.Action), detail(c), string(c.Broker), c.Reason}, "\x00")
+		key := strings.Join([]string{string(c.Action), noun(c.Object.Kind), detail(c), string(c.Broker), c.Reason}, "\x00")
 		if opts.Full {
 			key += "\x00" + c.Object.Name
 		}
@@ -30,11 +31,18 @@ func topicRows(changes []diff.Change, opts Options) []row {
 		c := group[0]
 		r := row{mark: "+", word: "create", object: c.Object.Kind + " " + clean(c.Object.Name), detail: detail(c), tail: answer(c)}
 		if len(group) > 1 {
-			r.object = count(len(group), c.Object.Kind)
-		}
-		if c.Action == diff.Create {
-			r.detail = join(partitions(group), r.detail)
+			r.object = count(len(group), noun(c.Object.Kind))
 		} else {
+			r.below = ruleLines(c.Rules, opts)
+		}
+		switch {
+		case isAccess(c.Object.Kind):
+			if c.Action == diff.Update {
+				r.mark, r.word = "~", "change"
+			}
+		case c.Action == diff.Create:
+			r.detail = join(partitions(group), r.detail)
+		default:
 			r.mark, r.word = "~", "change"
 		}
 		rows = append(rows, r)
@@ -45,6 +53,9 @@ func topicRows(changes []diff.Change, opts Options) []row {
 // detail says what changes; of a creation all but the partitions.
 func detail(c diff.Change) string {
 	var parts []string
+	if isAccess(c.Object.Kind) {
+		return accessDetail(c)
+	}
 	if c.Action == diff.Create {
 		parts = append(parts, "rf "+c.After["replication_factor"])
 		for _, property := range properties(c.After) {

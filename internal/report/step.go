@@ -116,7 +116,7 @@ func waveRow(wave string, steps []diff.Change) row {
 // acts says in a few words what happens to a wave, in the order of its steps.
 func acts(steps []diff.Change) []string {
 	words := map[graph.Kind]string{
-		graph.Stop: "stop", graph.Start: "start", graph.Boundary: "wait for quiet", graph.Drain: "drain",
+		graph.Stop: "stop", graph.Start: "start", graph.Fence: "deny them to write", graph.Boundary: "wait for quiet", graph.Drain: "drain",
 		graph.Place: "place offsets (measured at switch)", graph.Works: "see it work",
 	}
 	names := map[graph.Kind][]string{}

@@ -76,6 +76,9 @@ func Serve(ctx context.Context, log *slog.Logger, dir, service string, side clus
 	if err != nil {
 		return err
 	}
+	if login, own := svc.Logins[side.String()]; own {
+		conn.SASL = &login
+	}
 	led, err := openLedger(dir, service, side)
 	if err != nil {
 		return err

@@ -52,6 +52,10 @@ type Service struct {
 	// as librdkafka and sarama do. By default the initial position is
 	// committed, as Java's consumer does.
 	LazyCommit bool `json:"lazy_commit,omitempty"`
+
+	// Logins are the service's own, by side; where there is none it logs in as
+	// the side's connection says.
+	Logins map[string]SASL `json:"logins,omitempty"`
 }
 
 // Services is the content of services.json.

@@ -36,7 +36,7 @@ const (
 
 // Object is what a change is about.
 type Object struct {
-	Kind string `json:"kind"` // topic, group, service, gate, config, fence
+	Kind string `json:"kind"` // topic, group, service, gate, config, fence, acls, quota, user, cluster
 	Name string `json:"name"`
 }
 
@@ -46,9 +46,11 @@ type Object struct {
 // Before and After hold the properties that differ: "partitions",
 // "replication_factor" and "config.KEY" for topics. A key that only Before has
 // is unset by the change. For steps After holds "step" (the kind), "wave",
-// "side", "topics", "inner" and "owners", as far as the step has them, and for
+// "side", "topics", "inner", "owners" and "principals", as far as the step has them, and for
 // gates "before" and "conditions" (separated by semicolons); for inherited
-// configs Before is the source's value and After the target's.
+// configs Before is the source's value and After the target's. For acls After
+// holds "rules", their number; for quotas their keys; for users "mechanism" and
+// "iterations"; "becomes" is the name on the target where it is another one.
 type Change struct {
 	Address string            `json:"address,omitempty"`
 	Phase   graph.Phase       `json:"phase"`
@@ -60,6 +62,7 @@ type Change struct {
 	Reason  string            `json:"reason"` // the broker's for rejected; what the step does; what the note says
 	Code    string            `json:"code,omitempty"`
 	Topics  []string          `json:"topics,omitempty"` // notes: the topics that they are about
+	Rules   []cluster.ACL     `json:"rules,omitempty"`  // acls: those to create
 }
 
 // ClusterRef names a cluster as the plan does and as its brokers do.

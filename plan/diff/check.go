@@ -22,6 +22,9 @@ const (
 	CheckParity    = "topics.parity"
 	CheckRetention = "retention.backlog"
 	CheckOrder     = "order.kept"
+	CheckACLs      = "acls.parity"
+	CheckQuotas    = "quotas.parity"
+	CheckUsers     = "users.parity"
 )
 
 // Check is a question with its answer. Passed checks are left out of a diff:

@@ -32,6 +32,7 @@ func Fingerprint(source, target cluster.Snapshot, m *plan.Migration) map[string]
 			}
 		}
 	}
+	accessPrint(print, m, source.Access, target.Access)
 	return print
 }
 

@@ -120,13 +120,32 @@ func groups(m *plan.Migration, source cluster.Snapshot, moving map[string]bool) 
 
 // Notes are what a reader of the diff should know before anything runs.
 func (l Left) Notes(m *plan.Migration) []Change {
-	if len(l.services) == 0 || m.Scheme.Fence == "acl" {
+	switch {
+	case len(l.services) == 0:
 		return nil
+	case m.Scheme.Fence == "acl":
+		return l.fenceNotes(m)
 	}
 	info, _ := plan.CodeInfoOf("KP3003")
 	return []Change{{
 		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "none"}, Code: string(info.Code),
 		Reason: "no ACL keeps a stopped service from writing or reading again; kplan watches for it and cannot refuse it",
+	}}
+}
+
+// fenceNotes says what stays behind on the source.
+func (l Left) fenceNotes(m *plan.Migration) []Change {
+	denied := map[string]bool{}
+	for _, s := range m.Services {
+		for _, p := range s.Principals {
+			if l.services[s.Name] && len(s.Produces) > 0 {
+				denied[p.Name] = true
+			}
+		}
+	}
+	return []Change{{
+		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "acl"},
+		Reason: "rules on the source will deny " + several(sortedKeys(denied)) + " to write the topics of their services once these are stopped; they stay there, and kplan status says how to take them away",
 	}}
 }
 

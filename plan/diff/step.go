@@ -36,7 +36,7 @@ func Steps(g *graph.Graph) []Change {
 		if s.Service != "" {
 			c.After["side"] = s.Side.String()
 		}
-		for key, names := range map[string][]string{"topics": s.Topics, "inner": s.Inner, "owners": s.Owners} {
+		for key, names := range map[string][]string{"topics": s.Topics, "inner": s.Inner, "owners": s.Owners, "principals": s.Principals} {
 			if len(names) > 0 {
 				c.After[key] = strings.Join(names, ",")
 			}

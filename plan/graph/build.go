@@ -48,7 +48,7 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 			"Moving back to the source is not built yet; it was asked for "+strings.Join(back, ", ")+"."))
 	}
 	b.move(current, wanted)
-	mingled := b.wave()
+	mingled := append(b.wave(), b.sharedPrincipals()...)
 	b.prepare(sel)
 	add(b)
 	diags = append(diags, b.gates()...)

@@ -38,6 +38,7 @@ func (b *builder) prepare(sel Selection) {
 			Address: createAddress(t), Kind: CreateTopic, Phase: Prepare, Topic: t,
 		}))
 	}
+	b.access(sel)
 }
 
 // afterPrepare makes a step wait for all of prepare. These needs are kept apart
@@ -122,10 +123,14 @@ func (b *builder) movingGroups() []string {
 	return names
 }
 
-// addTopic adds hold, boundary and release of one topic.
+// addTopic adds hold, fence, boundary and release of one topic.
 func (b *builder) addTopic(t string) {
 	first, last := b.topicWaves(t)
 	b.add(&Step{Address: boundaryAddress(t), Kind: Boundary, Phase: Switch, Topic: t, Owners: sorted(b.writers[t]), Wave: first})
+	for w := range b.writers[t] {
+		b.need(boundaryAddress(t), serviceAddress(w, "stop"))
+	}
+	b.fence(t, first)
 	if b.movingTopic[t] {
 		b.need(b.add(&Step{Address: holdAddress(t), Kind: Hold, Phase: Switch, Topic: t, Wave: first}), createAddress(t))
 		b.add(&Step{Address: releaseAddress(t), Kind: Release, Phase: Switch, Topic: t, Wave: last})
@@ -178,6 +183,7 @@ func (b *builder) release(t string) {
 
 func createAddress(t string) string   { return topicAddress(Prepare, t, "") }
 func holdAddress(t string) string     { return topicAddress(Switch, t, "hold") }
+func fenceAddress(t string) string    { return topicAddress(Switch, t, "fence") }
 func boundaryAddress(t string) string { return topicAddress(Switch, t, "boundary") }
 func releaseAddress(t string) string  { return topicAddress(Switch, t, "release") }
 

@@ -75,7 +75,7 @@ func rank(k Kind) int {
 // Kinds returns all kinds of steps, in the order in which one topic or
 // service meets them. Gates come before whatever they guard.
 func Kinds() []Kind {
-	return []Kind{Gate, CreateTopic, Hold, Stop, Boundary, Drain, Vacate, Place, Start, Joined, Works, Release}
+	return []Kind{Gate, CreateTopic, GrantACLs, SetQuota, CreateUser, Hold, Stop, Fence, Boundary, Drain, Vacate, Place, Start, Joined, Works, Release}
 }
 
 // reduce drops every need that another need implies (transitive reduction;

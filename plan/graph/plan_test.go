@@ -18,9 +18,13 @@ import (
 //	scheme production_later
 //	service P: t1 t2 (g1 g2) -> t3
 //	manual P
+//	fence P User:p      (P writes as User:p; the scheme has the fence)
 //	gate G before P approved   (a phase or a service; approved: by a person)
 //	topics t1 t2        (what the source has; online when present)
 //	groups g1           (what the source has)
+//	rules User:x        (principals of the source whose rules move)
+//	quota x             (of a user of the source)
+//	user x              (a SCRAM user to create)
 //	ignore g9
 //	moved t1 g1         (already on the target)
 //	wanted source       (everything; else everything on the target)
@@ -46,6 +50,12 @@ func parse(t testing.TB, text string) input {
 			m.Services = append(m.Services, parseService(rest, rng))
 		case "manual":
 			m.Service(rest).Switch.Manual = &plan.ManualSwitch{}
+		case "fence":
+			name, principals, _ := strings.Cut(rest, " ")
+			m.Scheme.Fence = "acl"
+			for _, p := range strings.Fields(principals) {
+				m.Service(name).Principals = append(m.Service(name).Principals, plan.NamedRef{Name: p, Range: rng})
+			}
 		case "gate":
 			m.Gates = append(m.Gates, parseGate(t, rest, rng))
 		case "topics":
@@ -60,6 +70,12 @@ func parse(t testing.TB, text string) input {
 		case "groups":
 			in.sel.Groups = append([]string{}, strings.Fields(rest)...)
 			m.Groups.Range = rng
+		case "rules":
+			in.sel.Principals = append(in.sel.Principals, rest)
+		case "quota":
+			in.sel.Quotas = append(in.sel.Quotas, cluster.QuotaEntity{User: rest})
+		case "user":
+			m.Users = append(m.Users, plan.User{Name: rest})
 		case "ignore":
 			m.Groups.Ignore = append(m.Groups.Ignore, plan.IgnoredGroup{Name: rest, Reason: "old"})
 		case "moved":

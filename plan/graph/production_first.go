@@ -13,9 +13,6 @@ func productionFirst(b *builder) {
 	for _, t := range b.touched() {
 		b.addTopic(t)
 		b.need(boundaryAddress(t), holdAddress(t))
-		for w := range b.writers[t] {
-			b.need(boundaryAddress(t), serviceAddress(w, "stop"))
-		}
 		b.release(t)
 	}
 	for _, g := range b.movingGroups() {

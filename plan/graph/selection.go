@@ -13,6 +13,11 @@ import (
 type Selection struct {
 	Topics []string `json:"topics"`
 	Groups []string `json:"groups"`
+
+	// Principals are those whose rules move, Quotas the entities whose quotas
+	// do, both as the source calls them, sorted.
+	Principals []string              `json:"principals,omitempty"`
+	Quotas     []cluster.QuotaEntity `json:"quotas,omitempty"`
 }
 
 // Offline reports whether no cluster was asked. A selection that was made
@@ -46,6 +51,7 @@ func Select(m *plan.Migration, source cluster.Snapshot) Selection {
 	}
 	sort.Strings(sel.Topics)
 	sort.Strings(sel.Groups)
+	sel.access(m, source.Access)
 	return sel
 }
 
@@ -119,7 +125,9 @@ func literals(m *plan.Migration) Selection {
 			groups[g.Name] = true
 		}
 	}
-	return Selection{Topics: sorted(topics), Groups: sorted(groups)}
+	sel := Selection{Topics: sorted(topics), Groups: sorted(groups)}
+	sel.literalAccess(m)
+	return sel
 }
 
 func sorted[V any](set map[string]V) []string {

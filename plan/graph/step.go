@@ -23,8 +23,12 @@ type Kind string
 // The kinds, in the order in which one topic or service meets them.
 const (
 	CreateTopic Kind = "topic.create"   // make the target's topic like the source's
+	GrantACLs   Kind = "acl.create"     // give a principal the rules on the target that it has on the source
+	SetQuota    Kind = "quota.set"      // give a client on the target the quota that it has on the source
+	CreateUser  Kind = "user.create"    // create a SCRAM user on the target
 	Hold        Kind = "topic.hold"     // note where the target's log ends, hold its retention (R16)
 	Stop        Kind = "service.stop"   // stop a service on Side
+	Fence       Kind = "topic.fence"    // the stopped writers' principals are denied to write on the source (R8)
 	Boundary    Kind = "topic.boundary" // writers gone, quiet, log end measured (R4, R6)
 	Drain       Kind = "group.drain"    // everything before the boundary consumed on the source (R7)
 	Vacate      Kind = "group.vacate"   // no member left on the source (R9)
@@ -41,20 +45,26 @@ type Step struct {
 	Address string
 	Kind    Kind
 	Phase   Phase
-	Gate    string       `json:",omitempty"` // Gate: its name in the plan
-	Before  string       `json:",omitempty"` // Gate: the phase or the service that waits for it
-	Service string       // Stop, Start
-	Topic   string       // topic kinds
-	Group   string       // group kinds
-	Side    cluster.Side // Stop, Start: where
-	Topics  []string     // group kinds: the topics of the group that other services write; sorted
-	Inner   []string     // group kinds: the group's topics that only its own service writes and reads; sorted
-	Owners  []string     // Boundary: writers; group kinds: services that own the group; sorted
-	Manual  bool         // Stop, Start: a person does it; Gate: a person's word is needed
-	Wave    int          // 1-based position of the service's wave; 0 outside waves
-	Needs   []string     // addresses, sorted
+	Gate    string `json:",omitempty"` // Gate: its name in the plan
+	Before  string `json:",omitempty"` // Gate: the phase or the service that waits for it
+	Service string // Stop, Start
+	Topic   string // topic kinds
+	Group   string // group kinds
+
+	Principal string              `json:",omitempty"` // GrantACLs: as the source calls it
+	Entity    cluster.QuotaEntity `json:",omitzero"`  // SetQuota: as the source calls it
+	User      string              `json:",omitempty"` // CreateUser
+
+	Side   cluster.Side // Stop, Start: where
+	Topics []string     // group kinds: the topics of the group that other services write; sorted
+	Inner  []string     // group kinds: the group's topics that only its own service writes and reads; sorted
+	Owners []string     // Fence, Boundary: writers; group kinds: services that own the group; sorted
+	Manual bool         // Stop, Start: a person does it; Gate: a person's word is needed
+	Wave   int          // 1-based position of the service's wave; 0 outside waves
+	Needs  []string     // addresses, sorted
 
 	Conditions []string `json:",omitempty"` // Gate: what it waits for, in words
+	Principals []string `json:",omitempty"` // Fence: whom it denies to write; sorted
 }
 
 // AllTopics returns the topics of a group step, those of others first.
@@ -100,6 +110,21 @@ func plainName(name string) bool {
 	return name != ""
 }
 
+// ACLsAddress returns the address of the step that gives a principal, as the
+// source calls it, its rules.
+func ACLsAddress(principal string) string {
+	return string(Prepare) + ".acls[" + strconv.Quote(principal) + "]"
+}
+
+// QuotaAddress returns the address of the step that sets a quota, for the
+// entity as the source calls it.
+func QuotaAddress(e cluster.QuotaEntity) string {
+	return string(Prepare) + ".quota[" + strconv.Quote(e.String()) + "]"
+}
+
+// UserAddress returns the address of the step that creates a SCRAM user.
+func UserAddress(name string) string { return string(Prepare) + ".user[" + strconv.Quote(name) + "]" }
+
 // GroupAddress returns the address of a group's step: verb is drain, vacate,
 // place, joined or works.
 func GroupAddress(name, verb string) string { return groupAddress(name, verb) }
@@ -108,8 +133,8 @@ func GroupAddress(name, verb string) string { return groupAddress(name, verb) }
 // start.
 func ServiceAddress(name, verb string) string { return serviceAddress(name, verb) }
 
-// TopicAddress returns the address of a topic's step: verb is hold, boundary
-// or release; without a verb it is the topic's creation.
+// TopicAddress returns the address of a topic's step: verb is hold, fence,
+// boundary or release; without a verb it is the topic's creation.
 func TopicAddress(name, verb string) string {
 	if verb == "" {
 		return topicAddress(Prepare, name, "")

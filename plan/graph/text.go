@@ -23,7 +23,7 @@ func (g *Graph) DebugRepr() string {
 		for _, part := range []struct {
 			name string
 			of   []string
-		}{{"topics", s.Topics}, {"inner", s.Inner}, {"owners", s.Owners}} {
+		}{{"topics", s.Topics}, {"inner", s.Inner}, {"owners", s.Owners}, {"principals", s.Principals}} {
 			if len(part.of) > 0 {
 				fmt.Fprintf(&b, " %s=%s", part.name, strings.Join(part.of, ","))
 			}

@@ -10,10 +10,18 @@ func (s *Step) Title() string {
 	switch s.Kind {
 	case CreateTopic:
 		return "create topic " + title(s.Topic)
+	case GrantACLs:
+		return "give " + title(s.Principal) + " its rules on the target"
+	case SetQuota:
+		return "set quota of " + title(s.Entity.String()) + " on the target"
+	case CreateUser:
+		return "create user " + title(s.User)
 	case Hold:
 		return "hold " + title(s.Topic) + " on the target"
 	case Stop:
 		return "stop " + title(s.Service) + " on the " + s.Side.String() + byHand(s)
+	case Fence:
+		return "deny " + fencedTitle(s) + " to write " + title(s.Topic) + " on the source"
 	case Boundary:
 		return "wait until " + title(s.Topic) + " is quiet"
 	case Drain:
@@ -43,6 +51,13 @@ func (s *Step) label() string {
 		return s.Title()
 	}
 	return s.Title() + ": " + strings.Join(s.Conditions, ", ")
+}
+
+func fencedTitle(s *Step) string {
+	if len(s.Principals) == 0 {
+		return "its writers"
+	}
+	return strings.Join(s.Principals, ", ")
 }
 
 func byHand(s *Step) string {

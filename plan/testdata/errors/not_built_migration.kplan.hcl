@@ -9,9 +9,6 @@ migration "orders" {
     topic "orders.b" { offsets = "translate" } # ERROR KP1204: knows offsets
     topic "orders.c" { stray = "copy" } # ERROR KP1204: knows stray
   }
-  acls { include = ["User:x"] }   # ERROR KP1204: kafka-acls
-  quotas { include = ["User:x"] } # ERROR KP1204: kafka-configs
-  user "x" {}                     # ERROR KP1204: knows user
   mirror { run = "apply" }        # ERROR KP1204: knows mirror
   verify { level = "content" }    # ERROR KP1204: Use level = "offsets"
 }

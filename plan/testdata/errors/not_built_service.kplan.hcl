@@ -8,7 +8,6 @@ migration "orders" {
   service "a" {
     for_each          = ["x"]      # ERROR KP1204: one by one
     produces          = ["orders.a"]
-    principals        = ["User:a"] # ERROR KP1204: knows principals
     transactional_ids = ["t"]      # ERROR KP1204: knows transactional_ids
     groupless         = true       # ERROR KP1204: knows groupless
     positions         = "external" # ERROR KP1204: knows positions

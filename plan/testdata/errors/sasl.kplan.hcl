@@ -10,7 +10,7 @@ cluster "old" {
 cluster "new" {
   bootstrap = ["b:9092"]
   sasl {
-    mechanism = "GSSAPI" # ERROR KP1210: It can be "PLAIN", "SCRAM-SHA-256" or "SCRAM-SHA-512"
+    mechanism = "DIGEST-MD5" # ERROR KP1210: It can be "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512" or "OAUTHBEARER"
     user      = "kplan"  # ERROR KP1203: Did you mean "username"?
     username  = "kplan"
     pasword   = "canary-misspelt" # ERROR KP1203: Did you mean "password"?

@@ -56,6 +56,18 @@ cluster "new" {
       password  = local.password
     }
   }
+  listener "tokens" {
+    bootstrap = ["b.new.example:9097"]
+    tls {}
+    sasl {
+      mechanism     = "OAUTHBEARER"
+      token_url     = "https://issuer.example/oauth2/token"
+      client_id     = "kplan"
+      client_secret = env("KAFKA_PASSWORD")
+      scopes        = ["kafka", "migrations"]
+      ca_file       = "tls/ca.pem"
+    }
+  }
   capacity {
     racks      = 3
     disk_bytes = bytes("4TiB")

@@ -109,4 +109,22 @@ migration "orders" {
   waive "order.kept" { reason = "no keys" }
 
   verify { level = "config" }
+
+  acls {
+    include = ["User:orders-*", "User:CN=mailer,O=Example"]
+    principal "User:orders-old" { becomes = "User:orders-new" }
+  }
+  quotas {
+    include  = ["User:orders-*", "<default>"]
+    existing = "alter"
+  }
+  user "orders-new" {
+    mechanism  = "SCRAM-SHA-512"
+    iterations = 8192
+    password   = env("KAFKA_PASSWORD")
+  }
+  user "mailer" {
+    mechanism = "SCRAM-SHA-256"
+    password  = env("KAFKA_PASSWORD")
+  }
 }

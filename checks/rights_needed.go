@@ -1,0 +1,157 @@
+package checks
+
+import (
+	"slices"
+
+	"kplan/internal/cluster"
+	"kplan/plan"
+)
+
+// Right is one row of the table of what kplan's principal must be allowed to
+// do. The table is the only place that knows; docs/rights.md is made of it.
+type Right struct {
+	Place     string // source, target or state: the cluster of state "kafka"
+	Resource  string // as in cluster.ACL
+	Names     string // which ones, in words
+	Operation string // as in cluster.ACL
+	For       string // the operations of kplan that need it
+	When      string // in words; empty: always
+
+	applies func(g RightsGround) bool
+	names   func(g RightsGround) []string
+	grant   []string // what to grant it on, where that is not the names
+}
+
+// The places of rights.
+const (
+	OnSource = "source"
+	OnTarget = "target"
+	OnState  = "state"
+)
+
+// transactionTopics are Kafka's own that tell whether there are transactions.
+func transactionTopics() []string { return []string{"__consumer_offsets", "__transaction_state"} }
+
+func always(RightsGround) bool        { return true }
+func ofCluster(RightsGround) []string { return []string{cluster.ClusterName} }
+
+// everyName stands for all resources of a kind.
+const everyName = "*"
+
+func ofEverything(RightsGround) []string { return []string{everyName} }
+
+// RightsNeeded is the table, the source's rows first. Where a principal has the
+// right Read, Write, Delete or Alter, it has Describe as well, and with
+// AlterConfigs it has DescribeConfigs (KIP-11): those rows are not repeated.
+func RightsNeeded() []Right {
+	return append(append(sourceRights(), targetRights()...), stateRights()...)
+}
+
+func sourceRights() []Right {
+	moves := func(g RightsGround) bool { return len(g.groups()) > 0 }
+	lists := func(g RightsGround) bool { return moves(g) && g.Transactions }
+	const whenGroups, whenListed = "services have groups", "services have groups, and the brokers are of 3.0 or later"
+	return []Right{
+		{
+			Place: OnSource, Resource: "cluster", Operation: "describe", applies: always, names: ofCluster,
+			For: "finding every group that reads a selected topic (R11), sizes on disk, reading access rules and SCRAM users, asking for the other rights on the cluster",
+		}, {
+			Place: OnSource, Resource: "cluster", Operation: "describe_configs", applies: always, names: ofCluster,
+			For: "comparing the limits of the brokers (R26), reading client quotas",
+		}, {
+			Place: OnSource, Resource: "topic", Names: "the selected topics", Operation: "read", applies: always, names: RightsGround.sourceTopics,
+			For: "finding and describing them, looking whether records carry keys, whether anything is unread (R7), and whether somebody still writes (R6)",
+		}, {
+			Place: OnSource, Resource: "topic", Names: "the selected topics", Operation: "describe_configs", applies: always, names: RightsGround.sourceTopics,
+			For: "making the target's topics alike",
+		}, {
+			Place: OnSource, Resource: "group", Names: "every group", Operation: "describe", applies: always, names: func(g RightsGround) []string { return g.Source.Groups }, grant: []string{everyName},
+			For: "finding every group that reads a selected topic (R11)",
+		}, {
+			Place: OnSource, Resource: "group", Names: "the services' groups", Operation: "read", When: whenGroups, applies: moves, names: RightsGround.groups,
+			For: "removing members that left without saying so (R9)",
+		}, {
+			Place: OnSource, Resource: "topic", Names: "Kafka's own topics of offsets and transactions", Operation: "describe", When: whenGroups, applies: moves,
+			names: func(RightsGround) []string { return transactionTopics() },
+			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9)",
+		}, {
+			Place: OnSource, Resource: "transactional_id", Names: "every transactional id", Operation: "describe", When: whenListed, applies: lists, names: ofEverything,
+			For: "finding open transactions that hold offsets of a group (R9)",
+		}, {
+			Place: OnSource, Resource: "cluster", Operation: "alter", When: `the fence is "acl" and a writer names its principals`, applies: fences, names: ofCluster,
+			For: "setting and removing the fence (R8)",
+		},
+	}
+}
+
+// fences reports whether the plan has a writer to fence off.
+func fences(g RightsGround) bool {
+	m := g.Plan.Migration
+	return m.Scheme.Fence == "acl" && slices.ContainsFunc(m.Services, func(s *plan.Service) bool {
+		return len(s.Produces) > 0 && len(s.Principals) > 0
+	})
+}
+
+func targetRights() []Right {
+	moves := func(g RightsGround) bool { return len(g.groups()) > 0 }
+	existing := func(g RightsGround) bool { return g.Plan.Migration.Topics.Parity.Existing == "alter" }
+	return []Right{
+		{
+			Place: OnTarget, Resource: "cluster", Operation: "describe", applies: always, names: ofCluster,
+			For: "finding every group that reads a selected topic (R11), free disk, reading access rules and SCRAM users, asking for the other rights on the cluster",
+		}, {
+			Place: OnTarget, Resource: "cluster", Operation: "describe_configs", applies: always, names: ofCluster,
+			For: "comparing the limits of the brokers (R26), reading client quotas",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "read", applies: always, names: RightsGround.targetTopics,
+			For: "finding and describing them, placing offsets on them (R9), looking whether consumers work (R10)",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "describe_configs", applies: always, names: RightsGround.targetTopics,
+			For: "comparing them with the source's",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "create", When: "they are not there yet; Create on the cluster will do", applies: always,
+			names: func(g RightsGround) []string { return g.Target.Missing },
+			For:   "creating them",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "alter_configs", When: `the scheme is production_first with services, or existing = "alter"`,
+			applies: func(g RightsGround) bool {
+				return existing(g) || g.Plan.Migration.Scheme.Kind == plan.ProductionFirst && len(g.Plan.Migration.Services) > 0
+			},
+			names: RightsGround.targetTopics,
+			For:   "holding their retention until the consumers come (R16), setting what differs",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "alter", When: `existing = "alter"`, applies: existing, names: RightsGround.targetTopics,
+			For: "adding partitions",
+		}, {
+			Place: OnTarget, Resource: "group", Names: "every group", Operation: "describe", applies: always, names: func(g RightsGround) []string { return g.Target.Groups }, grant: []string{everyName},
+			For: "finding every group that reads a selected topic (R11), seeing consumers join (R10)",
+		}, {
+			Place: OnTarget, Resource: "group", Names: "the services' groups", Operation: "read", When: "services have groups", applies: moves, names: RightsGround.groups,
+			For: "placing offsets (R9)",
+		}, {
+			Place: OnTarget, Resource: "cluster", Operation: "alter", When: "there is an acls block or a user block", names: ofCluster,
+			applies: func(g RightsGround) bool { return g.Plan.Migration.ACLs != nil || len(g.Plan.Migration.Users) > 0 },
+			For:     "creating access rules and SCRAM users",
+		}, {
+			Place: OnTarget, Resource: "cluster", Operation: "alter_configs", When: "there is a quotas block", names: ofCluster,
+			applies: func(g RightsGround) bool { return g.Plan.Migration.Quotas != nil },
+			For:     "setting client quotas",
+		},
+	}
+}
+
+func stateRights() []Right {
+	inTopic := func(g RightsGround) bool { return g.Plan.State.Backend == "kafka" }
+	row := func(operation, what string) Right {
+		return Right{
+			Place: OnState, Resource: "topic", Names: "_kplan.MIGRATION", Operation: operation, For: what, When: `state "kafka"`, applies: inTopic,
+			names: func(g RightsGround) []string { return []string{"_kplan." + g.Plan.Migration.Name} },
+		}
+	}
+	create := row("create", "making it")
+	create.When = `state "kafka", and the topic is not there yet; Create on the cluster will do`
+	create.applies = func(g RightsGround) bool { return inTopic(g) && g.NewState }
+	return []Right{
+		row("read", "knowing what was done"), row("write", "recording what is done"), row("describe_configs", "seeing that it is compacted"), create,
+	}
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"testing"
+
+	"kplan/internal/cluster"
+)
+
+// Taken out: looking at the disks before a load is written to them.
+func TestLoadFits(t *testing.T) {
+	node := func(usable int64) cluster.Node { return cluster.Node{Disk: cluster.Disk{Usable: usable}} }
+	for name, c := range map[string]struct {
+		nodes    []cluster.Node
+		bytes    float64
+		replicas int16
+		fits     bool
+	}{
+		"little":               {[]cluster.Node{node(1000), node(1000)}, 99, -1, true},
+		"too much":             {[]cluster.Node{node(1000), node(1000)}, 101, -1, false},
+		"spread":               {[]cluster.Node{node(1000), node(1000)}, 199, 1, true},
+		"spread, too much":     {[]cluster.Node{node(1000), node(1000)}, 201, 1, false},
+		"one broker is full":   {[]cluster.Node{node(1000), node(10)}, 99, 2, false},
+		"brokers tell nothing": {[]cluster.Node{node(-1), {NoDisk: "refused"}}, 1 << 40, 3, true},
+		"no broker":            {nil, 1, 1, true},
+	} {
+		if err := fits(c.nodes, c.bytes, c.replicas); (err == nil) != c.fits {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Taken out: naming scratch topics where the document is not shown.
+func TestLeftOverIsNamed(t *testing.T) {
+	doc := probeDoc{Conformance: []conformed{{Conformance: cluster.Conformance{Cluster: "old", Topic: "a"}}}, Load: &borne{}}
+	if err := left(doc); err != nil {
+		t.Errorf("nothing is left: %v", err)
+	}
+	doc.Conformance[0].Left = "gone away"
+	const want = "the scratch topic a is still there on cluster old (gone away). Delete it with kafka-topics --delete --topic a"
+	if err := left(doc); err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+}

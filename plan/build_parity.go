@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"strings"
+)
+
+// mostIterations is the limit of Kafka's ScramMechanism.
+const mostIterations = 16384
+
+func (l *loader) buildACLs(b *block) *ACLs {
+	a := &ACLs{Becomes: map[string]string{}, Range: b.rng}
+	var included bool
+	a.Include, included = l.patterns(b, "include")
+	for _, p := range a.Include {
+		if l.regexpByAccident(p) || !p.glob {
+			continue
+		}
+		if !strings.Contains(p.Text, ":") && p.Text != "*" {
+			l.errorf("KP1409", p.Range, "%s matches no principal. Principals begin with their type: write %s.", quote(p.Text), quote("User:"+p.Text))
+		}
+	}
+	for _, inner := range b.all("principal") {
+		name := inner.labels[0]
+		ok := l.principalName(NamedRef{name.text, name.rng})
+		d, given := l.value(inner, "becomes")
+		if !given || !l.principalName(NamedRef{d.text, d.rng}) || !ok {
+			continue
+		}
+		if included && !MatchAny(a.Include, name.text) {
+			l.errorf("KP1410", name.rng, "%s has settings, but acls.include does not cover it, so its rules would not move. Add it to include, or remove the block.", quote(name.text))
+			continue
+		}
+		a.Becomes[name.text] = d.text
+	}
+	return a
+}
+
+// principalName checks the full name of one principal.
+func (l *loader) principalName(n NamedRef) bool {
+	kind, name, typed := strings.Cut(n.Name, ":")
+	switch {
+	case n.Name == "":
+		l.errorf("KP1214", n.Range, "The name of the principal is empty.")
+	case !typed || kind == "" || name == "":
+		l.errorf("KP1409", n.Range, "%s is no principal. Write its type and its name: %s.", quote(n.Name), quote("User:"+strings.Trim(n.Name, ":")))
+	case n.Name == "User:*":
+		l.errorf("KP1409", n.Range, "User:* is everybody, and nobody in particular can be called so, or take its place. Name one principal.")
+	default:
+		return true
+	}
+	return false
+}
+
+func (l *loader) buildQuotas(b *block) *Quotas {
+	q := &Quotas{Existing: "report", Range: b.rng}
+	q.Include, _ = l.patterns(b, "include")
+	for _, p := range q.Include {
+		l.regexpByAccident(p)
+	}
+	if d, ok := l.value(b, "existing"); ok {
+		q.Existing = d.text
+	}
+	return q
+}
+
+func (l *loader) buildUser(b *block) User {
+	u := User{Name: b.labels[0].text, Range: b.labels[0].rng}
+	l.notEmpty(b.labels[0], "user")
+	if bare, typed := strings.CutPrefix(u.Name, "User:"); typed {
+		l.errorf("KP1409", u.Range, "%s is a principal. SCRAM users have no type before their name: write user %s.", quote(u.Name), quote(bare))
+	}
+	if d, ok := l.value(b, "mechanism"); ok {
+		u.Mechanism = d.text
+	}
+	if d, ok := l.value(b, "iterations"); ok {
+		u.Iterations = int(d.number)
+		if u.Iterations > mostIterations {
+			l.errorf("KP1211", d.rng, "iterations is %d, and must be from 4096 to %d: Kafka takes no more.", u.Iterations, mostIterations)
+		}
+	}
+	if d, ok := l.value(b, "password"); ok {
+		u.Password = d.secret
+	}
+	return u
+}
+
+// Selects reports whether the rules of a principal of the source move.
+func (a *ACLs) Selects(principal string) bool {
+	return a != nil && MatchAny(a.Include, principal)
+}
+
+// OnTarget returns how a principal of the source is called on the target.
+func (a *ACLs) OnTarget(principal string) string {
+	if a != nil && a.Becomes[principal] != "" {
+		return a.Becomes[principal]
+	}
+	return principal
+}
+
+// Selects reports whether the quota of an entity moves. It goes by the user
+// where there is one, else by the client id, else by the address; "<default>"
+// is the default of each.
+func (q *Quotas) Selects(user, clientID, ip string) bool {
+	switch {
+	case q == nil:
+		return false
+	case user == defaultEntity:
+		return MatchAny(q.Include, user) || MatchAny(q.Include, "User:"+user)
+	case user != "":
+		return MatchAny(q.Include, "User:"+user)
+	case clientID != "":
+		return MatchAny(q.Include, clientID)
+	default:
+		return ip != "" && MatchAny(q.Include, ip)
+	}
+}
+
+// defaultEntity is how Kafka's tools write the default of a kind.
+const defaultEntity = "<default>"
