@@ -62,11 +62,11 @@ func (c crash) env() []string {
 	return []string{fmt.Sprintf("%s=%d", name, c.point)}
 }
 
-// TestCrashLoop kills kplan with SIGKILL after every second journal record of a
+// TestCrashLoop kills kplan with SIGKILL after every third journal record of a
 // reference run, resumes it, and compares the end with that of the reference:
 // the same topics, configs, offsets, sides and access rules, every record once
 // and in order. With the state in a topic, and before the record, it takes every
-// eighth; with the fence those around it, and every sixteenth of the others. The
+// twelfth; with the fence those around it, and every sixteenth of the others. The
 // campaign takes every record, on real brokers, and TestEveryCrashPoint of the
 // executor does in one process.
 func TestCrashLoop(t *testing.T) {
@@ -83,10 +83,11 @@ func TestCrashLoop(t *testing.T) {
 				reference, records := crashOnce(t, c, fakePair)
 				<-slots
 				t.Logf("the reference run of %s has %d journal records", example, records)
-				points := every(upTo(records), 2, records%2)
-				if c != (crash{example: example}) {
-					points = every(upTo(records), 8, records%8)
+				nth := 12
+				if c == (crash{example: example}) {
+					nth = 3
 				}
+				points := every(upTo(records), nth, records%nth)
 				crashAt(t, c, slots, fakePair, reference, points)
 			})
 		}

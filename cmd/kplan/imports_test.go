@@ -33,7 +33,8 @@ func arrows() map[string][]string {
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
 		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
 		"kplan/internal/notify":         {"kplan/plan"},
-		"kplan/mirror":                  {"kplan/mirror/batch"},
+		"kplan/mirror":                  {"kplan/mirror/batch", "kplan/mirror/wire"},
+		"kplan/mirror/wire":             {"kplan/internal/endpoint"},
 		"kplan/mirror/batch":            {},
 		"kplan/docs/schema":             {},
 		"kplan/cmd/kplan":               {"*"},
@@ -44,7 +45,7 @@ func arrows() map[string][]string {
 func clients() map[string][]string {
 	return map[string][]string{
 		"github.com/IBM/sarama":             {"kplan/internal/kafka", "kplan/internal/workload"},
-		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest", "kplan/internal/scratch"},
+		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest", "kplan/internal/scratch", "kplan/mirror", "kplan/mirror/wire"},
 		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/cmd/kplan"},
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
