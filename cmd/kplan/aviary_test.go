@@ -248,9 +248,18 @@ func (a *aviary) hide(name, text string) {
 func (a *aviary) search(where string, text []byte) {
 	a.t.Helper()
 	a.searched++
+	for _, found := range a.shown(text) {
+		a.t.Errorf("%s shows the %s", where, found)
+	}
+}
+
+// shown names the secrets in a text, with what stands around them.
+func (a *aviary) shown(text []byte) []string {
+	var all []string
 	for form, name := range a.hidden {
 		if i := bytes.Index(text, []byte(form)); i >= 0 {
-			a.t.Errorf("%s shows the %s: …%s…", where, name, text[max(0, i-60):min(len(text), i+len(form)+20)])
+			all = append(all, fmt.Sprintf("%s: …%s…", name, text[max(0, i-60):min(len(text), i+len(form)+20)]))
 		}
 	}
+	return all
 }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -130,6 +133,24 @@ func TestCanaries(t *testing.T) {
 			a.hook.mu.Unlock()
 			t.Logf("%d texts searched for %d forms of secrets", a.searched, len(a.hidden))
 		})
+	}
+}
+
+// The search finds a secret that is planted, in every form.
+func TestCanariesWouldBeFound(t *testing.T) {
+	a := &aviary{t: t, hidden: map[string]string{}}
+	const secret = "canary+/of &the test"
+	a.hide("password", secret)
+	for _, form := range []string{
+		"login with " + secret + " refused", `{"auth":"` + base64.StdEncoding.EncodeToString([]byte(secret)) + `"}`,
+		hex.EncodeToString([]byte(secret)), "https://x/?p=" + url.QueryEscape(secret), "https://x/" + url.PathEscape(secret),
+	} {
+		if len(a.shown([]byte(form))) == 0 {
+			t.Errorf("not found in %q", form)
+		}
+	}
+	if found := a.shown([]byte("nothing of the kind")); len(found) > 0 {
+		t.Errorf("found where there is none: %v", found)
 	}
 }
 
