@@ -242,7 +242,7 @@ func TestFenceOnRealBrokers(t *testing.T) {
 		t.Run(fmt.Sprintf("%s brokers=%d everyone=%v", c.version, c.brokers, c.everyone), func(t *testing.T) {
 			t.Parallel()
 			source := newFencedCluster(t, c.version, c.brokers, c.everyone)
-			name := fmt.Sprintf("fence%s%d", strings.ReplaceAll(string(c.version), ".", ""), c.brokers)
+			name := fmt.Sprintf("fence%s%d%t", strings.ReplaceAll(string(c.version), ".", ""), c.brokers, c.everyone)
 			fenceHolds(t, source, name)
 			if c.version == kafkatest.V4_3_0 && !c.everyone { // it is not about the brokers
 				withoutFence(t, source, "no"+name)
