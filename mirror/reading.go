@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"kplan/mirror/wire"
 )
 
@@ -129,13 +127,13 @@ func (c *Copier) plan(parts map[wire.Partition]*part, answer *wire.Answer) {
 // hear takes what the source says about a partition. p.mu is held.
 func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 	switch {
-	case errors.Is(f.Err, kerr.OffsetOutOfRange):
+	case errors.Is(f.Err, wire.ErrOffsetOutOfRange):
 		p.stop(&GapError{Partition: p.Partition, Next: p.next, LogStart: f.LogStart})
 		return
 	case f.DivergingAt >= 0:
 		p.stop(&TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt})
 		return
-	case f.Err != nil && passing(f.Err):
+	case f.Err != nil && wire.Retriable(f.Err):
 		p.why = fmt.Errorf("reading the source: %w", f.Err)
 		c.reroute()
 		return

@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
-
 	"kplan/mirror/batch"
 	"kplan/mirror/wire"
 )
@@ -311,9 +309,9 @@ func (p *part) failed(c *Copier, sent cut, err error) {
 	p.mu.Lock()
 	p.land(sent)
 	switch {
-	case errors.Is(err, kerr.InvalidProducerEpoch):
+	case errors.Is(err, wire.ErrSuperseded):
 		p.stop(errors.Join(errSuperseded, err))
-	case passing(err):
+	case wire.Retriable(err):
 		p.resume(fmt.Errorf("writing to the target: %w", err))
 		p.until = time.Now()
 		var broken *wire.BrokenError
@@ -325,15 +323,6 @@ func (p *part) failed(c *Copier, sent cut, err error) {
 	}
 	p.mu.Unlock()
 	c.resumeSoon()
-}
-
-// passing reports whether the log end and another try can help.
-func passing(err error) bool {
-	var known *kerr.Error
-	if !errors.As(err, &known) {
-		return true // the connection
-	}
-	return known.Retriable || errors.Is(err, kerr.OutOfOrderSequenceNumber) || errors.Is(err, kerr.UnknownProducerID)
 }
 
 // outwait is how long to wait before the log end is read when requests may still

@@ -22,7 +22,7 @@ func arrows() map[string][]string {
 		"kplan/plan/diff":               {"kplan/plan", "kplan/plan/graph", "kplan/internal/cluster"},
 		"kplan/internal/endpoint":       {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint"},
-		"kplan/internal/scratch":        {"kplan/internal/cluster", "kplan/internal/endpoint"},
+		"kplan/internal/scratch":        {"kplan/internal/cluster", "kplan/internal/endpoint", "kplan/mirror/wire"},
 		"kplan/internal/workload":       {"kplan/internal/cluster"},
 		"kplan/internal/kafkatest":      {"kplan/internal/cluster", "kplan/internal/embedded/certs"},
 		"kplan/internal/demo":           {"kplan/examples", "kplan/internal/cluster", "kplan/internal/workload"},
@@ -45,7 +45,7 @@ func arrows() map[string][]string {
 func clients() map[string][]string {
 	return map[string][]string{
 		"github.com/IBM/sarama":             {"kplan/internal/kafka", "kplan/internal/workload"},
-		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest", "kplan/internal/scratch", "kplan/mirror", "kplan/mirror/wire"},
+		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest", "kplan/internal/scratch", "kplan/mirror/wire"},
 		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/cmd/kplan"},
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},

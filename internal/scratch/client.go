@@ -1,19 +1,15 @@
 package scratch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/sasl"
-	"github.com/twmb/franz-go/pkg/sasl/oauth"
-	"github.com/twmb/franz-go/pkg/sasl/plain"
-	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"kplan/internal/endpoint"
+	"kplan/mirror/wire"
 )
 
 const (
@@ -30,30 +26,18 @@ func dial(ep endpoint.Endpoint, more ...kgo.Opt) (*kgo.Client, error) {
 	if ep.TLS != nil {
 		opts = append(opts, kgo.DialTLSConfig(ep.TLS.Clone()))
 	}
-	if ep.SASL != nil {
-		opts = append(opts, kgo.SASL(mechanism(ep)))
+	mechanism, err := wire.Mechanism(ep)
+	if err != nil {
+		return nil, err
+	}
+	if mechanism != nil {
+		opts = append(opts, kgo.SASL(mechanism))
 	}
 	client, err := kgo.NewClient(append(opts, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connections to %s: %w", ep.Name(), err)
 	}
 	return client, nil
-}
-
-func mechanism(ep endpoint.Endpoint) sasl.Mechanism {
-	user, password := ep.SASL.Username, ep.SASL.Password.Reveal()
-	switch ep.SASL.Mechanism {
-	case "SCRAM-SHA-256":
-		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism()
-	case "SCRAM-SHA-512":
-		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism()
-	case "OAUTHBEARER":
-		return oauth.Oauth(func(context.Context) (oauth.Auth, error) {
-			token, err := ep.Tokens.Token()
-			return oauth.Auth{Token: token}, err
-		})
-	}
-	return plain.Auth{User: user, Pass: password}.AsMechanism()
 }
 
 // codeError is the broker's answer to a request, or nil.

@@ -267,9 +267,6 @@ func (c *Conn) end(err error) {
 // Close ends the connection. What is under way fails with ErrClosed.
 func (c *Conn) Close() { c.end(ErrClosed) }
 
-// Done is closed when the connection has ended.
-func (c *Conn) Done() <-chan struct{} { return c.ctx.Done() }
-
 // Err says why the connection ended; nil while it lasts.
 func (c *Conn) Err() error {
 	c.mu.Lock()

@@ -12,16 +12,8 @@ import (
 	"kplan/internal/endpoint"
 )
 
-// Reach returns the options that lead to a listener of the plan.
-func Reach(ep endpoint.Endpoint, pool *Pool) (Options, error) {
-	mechanism, err := mechanismOf(ep)
-	if err != nil {
-		return Options{}, fmt.Errorf("%s: %w", ep.Name(), err)
-	}
-	return Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: pool}, nil
-}
-
-func mechanismOf(ep endpoint.Endpoint) (sasl.Mechanism, error) {
+// Mechanism returns how an endpoint of the plan logs in, nil where it does not.
+func Mechanism(ep endpoint.Endpoint) (sasl.Mechanism, error) {
 	s := ep.SASL
 	if s == nil {
 		return nil, nil
@@ -39,5 +31,5 @@ func mechanismOf(ep endpoint.Endpoint) (sasl.Mechanism, error) {
 			return oauth.Auth{Token: token}, err
 		}), nil
 	}
-	return nil, fmt.Errorf("the mirror cannot log in by %s yet", s.Mechanism)
+	return nil, fmt.Errorf("kplan cannot log in by %s", s.Mechanism)
 }

@@ -52,6 +52,22 @@ func (e *AnswerError) Unwrap() error { return e.Cause }
 // with errors.Is to those of franz-go's kerr.
 func Code(code int16) error { return kerr.ErrorForCode(code) }
 
+// The answers that decide how a copy goes on. Others are Retriable or final.
+var (
+	ErrOffsetOutOfRange = error(kerr.OffsetOutOfRange)     // the log does not have the offset that was asked for
+	ErrSuperseded       = error(kerr.InvalidProducerEpoch) // a later epoch of the producer has written
+)
+
+// Retriable reports whether the log end and another try can help: after a broken
+// connection, an answer that Kafka calls retriable, and one about the sequence.
+func Retriable(err error) bool {
+	var known *kerr.Error
+	if !errors.As(err, &known) {
+		return true // the connection
+	}
+	return known.Retriable || errors.Is(err, kerr.OutOfOrderSequenceNumber) || errors.Is(err, kerr.UnknownProducerID)
+}
+
 // LoginError says that a broker refused the credentials.
 type LoginError struct {
 	Address   string
