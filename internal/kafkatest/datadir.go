@@ -35,15 +35,28 @@ func newDataDir() (*dataDir, error) {
 		}
 		d := &dataDir{path: path, lock: flock.New(path + ".lock")}
 		locked, err := d.lock.TryLock()
-		if locked {
+		if locked && d.standing() {
 			return d, nil
 		}
-		if err := errors.Join(err, os.RemoveAll(path)); err != nil {
+		// A sweep of another process came between the folder and its lock, or
+		// between the making of the lock's file and its locking.
+		if err := errors.Join(err, d.lock.Unlock(), os.RemoveAll(path)); err != nil {
 			return nil, fmt.Errorf("locking the brokers' data folder: %w", err)
 		}
-		// A sweep of another process came between the folder and its lock.
 	}
 	return nil, errors.New("making a folder for the brokers' data: other processes removed it again and again")
+}
+
+// standing says whether the file that d has locked is still the one that other
+// processes find by its name: a lock on a file that a sweep has removed since
+// it was opened keeps nobody out.
+func (d *dataDir) standing() bool {
+	held, err := d.lock.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(d.path + ".lock")
+	return err == nil && os.SameFile(held, named)
 }
 
 func (d *dataDir) remove() error {
