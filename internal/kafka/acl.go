@@ -12,8 +12,9 @@ import (
 )
 
 // aclsAtOnce is how many rules one request creates or deletes: a KRaft
-// controller takes at most 10,000 changes for one request.
-const aclsAtOnce = 1000
+// controller takes at most 10,000 changes for one request, and compares each rule
+// that is to go with all that there are, which must end before the request does.
+const aclsAtOnce = 200
 
 // ACLs returns every access rule of the cluster as one of its brokers knows it,
 // sorted. The error is cluster.ErrNoAuthorizer where there are none to have, and

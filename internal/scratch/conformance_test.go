@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -24,7 +25,7 @@ var brokers kafkatest.Pool
 
 func TestMain(m *testing.M) { os.Exit(brokers.Main(m)) }
 
-// topics lists what a cluster has, internal topics left out.
+// topics lists what a cluster still has in the end, internal topics left out.
 func topics(t *testing.T, bootstrap []string) []string {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(bootstrap...))
@@ -32,6 +33,17 @@ func topics(t *testing.T, bootstrap []string) []string {
 		t.Fatal(err)
 	}
 	defer client.Close()
+	// A broker hears of a deletion after the controller has answered.
+	for ends := time.Now().Add(10 * time.Second); ; {
+		names := topicsNow(t, client)
+		if len(names) == 0 || time.Now().After(ends) {
+			return names
+		}
+	}
+}
+
+func topicsNow(t *testing.T, client *kgo.Client) []string {
+	t.Helper()
 	resp, err := kmsg.NewPtrMetadataRequest().RequestWith(t.Context(), client)
 	if err != nil {
 		t.Fatal(err)
