@@ -26,6 +26,9 @@ func (l *loader) buildGate(b *block, m *Migration) *Gate {
 	}
 	if d, ok := condition("max_lag"); ok {
 		g.MaxLag = &d.number
+		if m.Mirror != nil && (g.Before == "prepare" || g.Before == phaseMirror) {
+			l.errorf("KP1809", d.rng, "max_lag is what the mirror still has to copy, and it begins behind the gate %s, which waits for it: neither would ever go on. Put the gate before \"switch\" or a service, or leave max_lag out.", quote(g.Name))
+		}
 	}
 	lag := conditions > len(b.all("approval"))
 	if d, ok := condition("soak"); ok {
@@ -63,10 +66,13 @@ func (l *loader) gateBefore(d decoded, m *Migration) {
 			if m.Service(d.text) != nil {
 				l.warnf("KP1804", d.rng, "%s is a phase and a service. The gate stands before the phase; rename the service if that is not meant.", quote(d.text))
 			}
+			if d.text == phaseMirror && m.Mirror == nil {
+				l.errorf("KP1803", d.rng, "The phase \"mirror\" has nothing to do, since this plan has no mirror block. Add one, or let the gate stand before \"switch\".")
+			}
 			return
 		}
 		names = append(names, p.Value)
-		if p.NotBuilt == "" {
+		if p.NotBuilt == "" && (p.Value != phaseMirror || m.Mirror != nil) {
 			built = append(built, p.Value)
 		}
 	}

@@ -49,6 +49,9 @@ func (l *loader) buildMigration(b *block, clusters []*Cluster) *Migration {
 		m.Services = append(m.Services, l.buildService(inner, m))
 	}
 	l.buildFence(m)
+	if inner := b.only("mirror"); inner != nil {
+		m.Mirror = l.buildMirror(inner, m)
+	}
 	for _, inner := range b.all("gate") {
 		m.Gates = append(m.Gates, l.buildGate(inner, m))
 	}

@@ -10,14 +10,14 @@ func codesGates() []CodeInfo {
 			"hold says how long max_lag must have held, and there is no max_lag.",
 			"Add max_lag; to wait for a while after the step before, write soak."},
 		{"KP1803", "Gate before nothing",
-			"before names neither a phase nor a service of the plan, so the gate would guard nothing.",
-			"Name a phase (prepare, switch) or a service."},
+			"before names neither a phase nor a service of the plan, or the phase mirror in a plan without a mirror, so the gate would guard nothing.",
+			"Name a phase (prepare, mirror, switch) or a service."},
 		{"KP1804", "Phase and service of the same name",
 			"before names a phase, and there is a service of that name as well. The phase wins: it comes first, so the gate guards the service too.",
 			"Nothing where the phase is meant; rename the service otherwise."},
 		{"KP1805", "Nothing to soak",
 			"soak counts from the last step that the gate waits for, and no step comes before the first phase.",
-			"Leave soak out, or put the gate before switch or a service."},
+			"Leave soak out, or put the gate before mirror, switch or a service."},
 		{"KP1806", "Invalid window",
 			"A window is days, a span of time and a zone, such as \"Tue,Wed 08:00-11:00 Europe/Madrid\". Days are Mon to Sun, lists (Mon,Fri), ranges (Mon-Fri) or daily; times are HH:MM-HH:MM and may cross midnight; further spans follow behind a semicolon.",
 			"Write the window in that form."},
@@ -27,6 +27,9 @@ func codesGates() []CodeInfo {
 		{"KP1808", "Gate gives up too early",
 			"max_lag must have held for longer than the gate waits, so it could never be passed.",
 			"Give a longer timeout or a shorter hold."},
+		{"KP1809", "Lag of a mirror that has not begun",
+			"In a plan with a mirror max_lag is what the mirror still has to copy. Before the phases prepare and mirror it has copied nothing, and it begins only behind the gate.",
+			"Put the gate before switch or a service, or leave max_lag out."},
 	}
 }
 

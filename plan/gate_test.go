@@ -22,6 +22,7 @@ func TestConditions(t *testing.T) {
 			"approval sre (expires after 8h, from alice or bob, not from who started the apply)", "approval owner",
 		},
 		"drained": {"max_lag 0"},
+		"copied":  {"5m to pass since the step before"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("conditions (-want +got):\n%s", d)

@@ -110,6 +110,7 @@ type Migration struct {
 	ACLs     *ACLs      // nil: access rules are not compared
 	Quotas   *Quotas    // nil: client quotas are not compared
 	Users    []User     // SCRAM users of the target, in order of declaration
+	Mirror   *Mirror    // nil: records are not copied
 	Services []*Service // in order of declaration
 	Gates    []*Gate    // in order of declaration
 	Notify   []Notify   // in order of declaration
@@ -256,8 +257,8 @@ type Instruction struct {
 // once. Unset conditions are zero or nil.
 type Gate struct {
 	Name      string
-	Before    string        // a phase ("prepare" or "switch") or a service's name
-	MaxLag    *int64        // records that the selected groups may have unread on the source, all together
+	Before    string        // a phase ("prepare", "mirror" or "switch") or a service's name
+	MaxLag    *int64        // with a mirror the records that it may still have to copy, else those that the selected groups may have unread on the source; all together
 	Hold      time.Duration // how long MaxLag must have held
 	Soak      time.Duration // how long ago the last step that the gate waits for must have passed
 	Verified  time.Duration // a kplan verify of this plan without a failure must not be older

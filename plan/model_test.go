@@ -120,6 +120,8 @@ func TestRanges(t *testing.T) {
 		"gate":      at(m.Gates[1].Range),
 		"approval":  at(m.Gates[1].Approvals[0].Range),
 		"notify":    at(m.Notify[1].Range),
+		"mirror":    at(m.Mirror.Range),
+		"mirrored":  at(m.Mirror.Topics[1].Range),
 	}
 	want := map[string]string{
 		"state":     "clusters.kplan.hcl:4:1",
@@ -136,6 +138,8 @@ func TestRanges(t *testing.T) {
 		"gate":      "migration.kplan.hcl:76:3",
 		"approval":  "migration.kplan.hcl:83:14",
 		"notify":    "migration.kplan.hcl:100:3",
+		"mirror":    "migration.kplan.hcl:131:3",
+		"mirrored":  "migration.kplan.hcl:137:11",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("ranges (-want +got):\n%s", d)
@@ -176,6 +180,8 @@ func TestHash(t *testing.T) {
 		"formatting": replace(" = ", "   =   "),
 		"expression": replace(`bytes("80MiB")`, "80 * 1024 * 1024"),
 		"unit":       replace(`"90s"`, `"1m30s"`),
+		"throttle":   replace(`throttle { bytes_per_second = bytes("80MiB") }`, `throttle { bytes_per_second = bytes("9MiB") }`),
+		"unlimited":  replace(`throttle { bytes_per_second = bytes("80MiB") }`, ""),
 		"secret":     replace(`env("KAFKA_PASSWORD")`, `file("secrets/password")`),
 		"url":        replace("hooks.example", "other.example"),
 		"occasions":  replace(`["fail", "park"]`, `["done"]`),
@@ -206,6 +212,10 @@ func TestHash(t *testing.T) {
 		"quotas":     replace(`, "<default>"]`, "]"),
 		"iterations": replace("8192", "4096"),
 		"uncommited": replace(`"earliest"`, `"latest"`),
+		"copier":     replace(`run     = "worker"`, ""),
+		"begins":     replace(`start   = "latest"`, ""),
+		"offsets":    replace("offsets = \"translate\"\n    throttle", "throttle"),
+		"mirrored":   replace(`topic "payments.refused" { offsets = "translate" }`, ""),
 	}
 	for name, edit := range other {
 		if got := mustLoad(t, goodOptions(t, edit)).Hash(); got == base {

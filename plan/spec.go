@@ -153,22 +153,35 @@ func (b *BlockSpec) kindName() string {
 }
 
 // homes names the blocks that have an argument, or a block, of that name: by
-// their type, and by their variant where not all variants have it.
+// their type, by their variant where not all variants have it, and with the
+// block around them where blocks of that type elsewhere do not have it.
 func (b *BlockSpec) homes(name string, argument bool) []string {
+	known := func(at *BlockSpec) bool {
+		if argument {
+			return at.Attr(name) != nil
+		}
+		return len(at.BlocksOf(name)) > 0
+	}
+	namesakes := map[string]bool{} // types of blocks without it
+	b.Walk(func(_ []*BlockSpec, at *BlockSpec) {
+		if !known(at) {
+			namesakes[at.Type] = true
+		}
+	})
 	var homes []string
 	b.Walk(func(path []*BlockSpec, at *BlockSpec) {
-		known := len(at.BlocksOf(name)) > 0
-		if argument {
-			known = at.Attr(name) != nil
-		}
-		if len(path) == 0 || !known {
+		if len(path) == 0 || !known(at) {
 			return
 		}
-		home := at.Type
-		for _, kind := range path[len(path)-1].BlocksOf(at.Type) {
-			if argument && kind.Attr(name) == nil || !argument && len(kind.BlocksOf(name)) == 0 {
+		home, around := at.Type, path[len(path)-1]
+		variants := around.BlocksOf(at.Type)
+		for _, kind := range variants {
+			if !known(kind) {
 				home = at.kindName()
 			}
+		}
+		if namesakes[at.Type] && len(variants) == 1 {
+			home += " of " + around.Type
 		}
 		if !contains(homes, home) {
 			homes = append(homes, home)

@@ -1,10 +1,13 @@
 package plan
 
+// phaseMirror is the phase that only a plan with a mirror has.
+const phaseMirror = "mirror"
+
 // phaseWords are the phases that a gate can stand before.
 func phaseWords() []ValueSpec {
 	return []ValueSpec{
 		{Value: "prepare", Doc: "Topics are made alike."},
-		{Value: "mirror", Doc: "Records are copied.", NotBuilt: "The mirror is not built either; put the gate before \"switch\"."},
+		{Value: phaseMirror, Doc: "Records are copied; a plan without a mirror has no such phase."},
 		{Value: "switch", Doc: "Services move."},
 		{Value: "complete", Doc: "The way back ends.", NotBuilt: "kplan complete is not built either; leave the gate out."},
 	}
@@ -15,8 +18,8 @@ func specGate() BlockSpec {
 		Type: "gate", Labels: []string{"NAME"}, Many: true,
 		Doc: "A point that is passed only when all of its conditions hold at one moment. It needs at least one.",
 		Attrs: []AttrSpec{
-			{Name: "before", Kind: KindString, Required: true, Doc: "What waits for it: a phase (prepare or switch), or a service by its name. A phase wins over a service of the same name."},
-			{Name: "max_lag", Kind: KindInt, Min: "0", NoMax: true, Doc: "Records that the selected groups may have unread on the source, all together."},
+			{Name: "before", Kind: KindString, Required: true, Doc: "What waits for it: a phase (prepare, mirror or switch), or a service by its name. A phase wins over a service of the same name."},
+			{Name: "max_lag", Kind: KindInt, Min: "0", NoMax: true, Doc: "With a mirror the records that it may still have to copy, without one those that the selected groups may have unread on the source; all together."},
 			{Name: "hold", Kind: KindDuration, Min: "1s", Doc: "How long max_lag must have held."},
 			{Name: "soak", Kind: KindDuration, Min: "1s", Doc: "How long ago the last step that the gate waits for must have passed."},
 			{Name: "verified", Kind: KindDuration, Min: "1s", Doc: "How old the last kplan verify of this plan without a failure may be."},

@@ -7,11 +7,11 @@ func specMigration() BlockSpec {
 			{Name: "source", Kind: KindCluster, Required: true, Doc: "The cluster to leave, as cluster.NAME."},
 			{Name: "target", Kind: KindCluster, Required: true, Doc: "The cluster to move to, as cluster.NAME."},
 		},
-		Blocks: append([]BlockSpec{
+		Blocks: []BlockSpec{
 			specScheme("production_first", "Producers move first; consumers follow when they have consumed everything on the source. Order is kept.", ""),
 			specScheme("production_later", "Consumers start on the target first, while the old ones drain the source. No added latency; order between the clusters is not kept.", ""),
-			specScheme("stop_drain_start", "Wave by wave: stop, drain the mirror, place offsets, start.", "It needs the mirror. Use scheme \"production_first\", which keeps order as well, but waits for the drain."),
-			specTopics(), specGroups(), specACLs(), specQuotas(), specUser(), specService(), specGate(), specNotifyExec(), specNotifyHTTP(),
+			specScheme("stop_drain_start", "Wave by wave: stop, drain the mirror, place offsets, start.", "Use scheme \"production_first\", which keeps order as well, but waits for the drain."),
+			specTopics(), specGroups(), specACLs(), specQuotas(), specUser(), specMirror(), specService(), specGate(), specNotifyExec(), specNotifyHTTP(),
 			{
 				Type: "waive", Labels: []string{"CHECK"}, Many: true, Doc: "Lets a check fail, by its name.",
 				Attrs: []AttrSpec{
@@ -29,7 +29,7 @@ func specMigration() BlockSpec {
 					}},
 				},
 			},
-		}, specLater()...),
+		},
 	}
 }
 
@@ -79,7 +79,6 @@ func specTopics() BlockSpec {
 				Attrs: []AttrSpec{
 					{Name: "config", Kind: KindConfig, Doc: "Configs that the topic gets on the target, whatever the source has."},
 					{Name: "writers", Kind: KindEnum, Doc: "\"split\" lets services that write the topic move apart (R25).", NotBuilt: "Leave it out: services that write the same topic move together."},
-					{Name: "offsets", Kind: KindEnum, Doc: "Whether the copy keeps offsets.", NotBuilt: "It belongs to the mirror, which is not built either; leave it out."},
 					specStray(),
 				},
 			},

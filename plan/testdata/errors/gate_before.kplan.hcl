@@ -25,7 +25,7 @@ migration "orders" {
     max_lag = 10
   }
   gate "d" {
-    before  = "mirror" # ERROR KP1204: put the gate before "switch"
+    before  = "mirror" # ERROR KP1803: this plan has no mirror block
     max_lag = 10
   }
   gate "e" {

@@ -6,9 +6,9 @@ migration "orders" {
   topics {
     include = ["orders.*"]
     topic "orders.audit" { writers = "split" } # ERROR KP1204: knows writers
-    topic "orders.b" { offsets = "translate" } # ERROR KP1204: knows offsets
+    topic "orders.b" { offsets = "translate" } # ERROR KP1203: It belongs in mirror or topic of mirror
     topic "orders.c" { stray = "copy" } # ERROR KP1204: knows stray
   }
-  mirror { run = "apply" }        # ERROR KP1204: knows mirror
+  mirror { offsets = "preserve" } # ERROR KP1204: Write offsets = "translate"
   verify { level = "content" }    # ERROR KP1204: Use level = "offsets"
 }

@@ -127,4 +127,17 @@ migration "orders" {
     mechanism = "SCRAM-SHA-256"
     password  = env("KAFKA_PASSWORD")
   }
+
+  mirror {
+    run     = "worker"
+    start   = "latest"
+    offsets = "translate"
+    throttle { bytes_per_second = bytes("80MiB") }
+    topic "orders.events" { offsets = "translate" }
+    topic "payments.refused" { offsets = "translate" }
+  }
+  gate "copied" {
+    before = "mirror"
+    soak   = "5m"
+  }
 }
