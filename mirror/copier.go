@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"kplan/mirror/batch"
@@ -21,11 +22,14 @@ type Producer struct {
 
 // Store remembers where the copies of partitions began: at the first source
 // offset, and at the target's log end of that time, which is the start of the
-// phase (R24). Begin is durable when it returns, and is called before the first
-// record is sent. Keep keeps maps; the newest may be lost, since what is missing
-// is found again by reading the source.
+// phase (R24), and which topics these were. Begin is durable when it returns,
+// and is called before the first record is sent. Keep keeps maps. Those of
+// partitions that are copied Ahead have to be durable when it returns; of the
+// others the newest may be lost, since what is missing is found again by reading
+// the source. Begin and Keep are called from several goroutines, for one
+// partition never by two at once.
 type Store interface {
-	Begin(wire.Partition, Point) error
+	Begin(wire.Partition, Beginning) error
 	Keep(map[wire.Partition]*Map) error
 }
 
@@ -33,16 +37,23 @@ type Store interface {
 type Config struct {
 	Source, Target *wire.Client
 	Producer       Producer
-	Partitions     map[wire.Partition]*Map // all that are to be copied; nil: from the beginning
+	Partitions     map[wire.Partition]Assignment // those at the start; Add and Remove change them
 	Store          Store
 	Limits         Limits
 	Log            *slog.Logger // nil: none
 
+	// Lease says whether a partition may be written to now (R18); nil: always.
+	// It is asked before each write, and before the store is told anything. With
+	// an error nothing is sent, and what waits is dropped; the copy goes on when
+	// there is none any more. It has to be quick, and must not call the Copier.
+	Lease func(wire.Partition) error
+
 	// MaxAge is the age, by their time stamps, from which on the target's brokers
 	// may have forgotten the producer of records (producer.id.expiration.ms, or
 	// transactional.id.expiration.ms before 3.5). Wait is how long a request may
-	// still be under way after its connection has broken; it is waited out
-	// before such records are sent again (R23).
+	// still be under way after its connection has broken, or after its process
+	// has died; it is waited out before such records are sent, and before any of
+	// a partition that is copied Ahead (R23).
 	MaxAge time.Duration
 	Wait   time.Duration
 }
@@ -63,6 +74,8 @@ const (
 	leastLanes   = 2
 	mostLanes    = 8
 	keepInterval = time.Second
+
+	settleInterval = 5 * time.Millisecond // between two looks at what is under way
 )
 
 func (l Limits) withDefaults() Limits {
@@ -86,12 +99,12 @@ func (l Limits) withDefaults() Limits {
 // is made by New and used by one Run.
 type Copier struct {
 	Config
-	parts map[wire.Partition]*part
-	order []*part
-	lanes int
+	table    atomic.Pointer[table]
+	throttle *throttle
 
 	splicers sync.Pool // *batch.Splicer
 	routing  routing
+	keeping  sync.Mutex // held while the store keeps maps: an older one must not come last
 
 	mu      sync.Mutex
 	senders map[route]*sender
@@ -113,22 +126,20 @@ func New(conf Config) (*Copier, error) {
 	if conf.Log == nil {
 		conf.Log = slog.New(slog.DiscardHandler)
 	}
-	if _, err := batch.NewSplicer(conf.splicing()); err != nil {
+	spare, err := batch.NewSplicer(conf.splicing())
+	if err != nil {
 		return nil, err
 	}
 	c := &Copier{
-		Config: conf, parts: map[wire.Partition]*part{}, senders: map[route]*sender{}, readers: map[route]bool{},
+		Config: conf, throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
 		wake: make(chan struct{}, 1),
 	}
+	c.table.Store(&table{})
+	c.splicers.New = func() any { return spare.Sibling() }
 	c.routing.soon = make(chan struct{}, 1)
-	for p, known := range conf.Partitions {
-		c.parts[p] = newPart(p, known)
+	if err := c.Add(conf.Partitions); err != nil {
+		return nil, err
 	}
-	c.order = ordered(c.parts)
-	for i, p := range c.order {
-		p.number = i
-	}
-	c.lanes = min(max(leastLanes, (len(c.order)+perLane-1)/perLane), mostLanes)
 	return c, nil
 }
 
@@ -136,15 +147,11 @@ func (c Config) splicing() batch.Limits {
 	return batch.Limits{Batch: c.Limits.Batch, Unpacked: c.Limits.Unpacked}
 }
 
-func (c *Copier) splicer() *batch.Splicer {
-	if s, ok := c.splicers.Get().(*batch.Splicer); ok {
-		s.Reset()
-		return s
-	}
-	s, err := batch.NewSplicer(c.splicing())
-	if err != nil { // New has tried
-		return nil
-	}
+// splicer returns one that makes batches of at most so many bytes.
+func (c *Copier) splicer(limit int) *batch.Splicer {
+	s := c.splicers.Get().(*batch.Splicer)
+	s.Reset()
+	s.Bound(limit)
 	return s
 }
 
@@ -166,46 +173,34 @@ func (c *Copier) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			err = c.keep()
+			err = c.keep(c.all())
 		}
 	}
 	stopReading(err)
 	c.settle()
 	stop()
 	c.group.Wait()
-	return errors.Join(err, c.keep())
+	return errors.Join(err, c.keep(c.all()))
 }
 
 // settle waits until nothing is under way, or the last request must have ended.
 func (c *Copier) settle() {
-	limit := time.After(c.Limits.Timeout)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for c.flying() {
-		select {
-		case <-tick.C:
-		case <-limit:
-			return
-		}
+	ctx, cancel := context.WithTimeout(c.loopCtx, c.Limits.Timeout)
+	defer cancel()
+	if err := landed(ctx, c.all()); err != nil {
+		c.Log.Warn("ending the copy", "err", err)
 	}
 }
 
-func (c *Copier) flying() bool {
-	for _, p := range c.order {
-		p.mu.Lock()
-		n := len(p.flight)
-		p.mu.Unlock()
-		if n > 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// keep hands the maps that have changed to the store.
-func (c *Copier) keep() error {
+// keep hands those maps to the store that have changed.
+func (c *Copier) keep(parts []*part) error {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
 	changed := map[wire.Partition]*Map{}
-	for _, p := range c.order {
+	for _, p := range parts {
+		if c.Lease != nil && c.Lease(p.Partition) != nil {
+			continue // whoever has it now keeps its map
+		}
 		p.mu.Lock()
 		if m := p.changed(); m != nil {
 			changed[p.Partition] = m

@@ -1,10 +1,8 @@
 package mirror
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -46,13 +44,18 @@ func (c cut) release() {
 // the map; those below acked are known to be in the target's log.
 type part struct {
 	wire.Partition
-	number int // in the order of all, for lanes
+	lane int // the connection on which it is read and written: always the same; -1: none yet
 
 	mu      sync.Mutex
 	phase   Phase
 	why     error // Stopped: the reason; Resuming: what is waited for
 	offsets *Map  // nil: where the copy begins is not known yet
 	fresh   bool  // nothing was sent by this process yet
+	leaving bool  // Remove waits for what is under way
+	topics  Topics
+	limit   int // bytes of a batch
+	ahead   bool
+	latest  bool
 
 	next    int64 // source offset to read
 	epoch   int32 // leader epoch of the last batch that was read, -1: none
@@ -78,28 +81,21 @@ type part struct {
 
 type counts struct{ records, bytes int64 }
 
-func newPart(p wire.Partition, known *Map) *part {
-	made := &part{Partition: p, epoch: -1, fresh: true, offsets: known}
-	if known != nil {
-		made.kept = known.End()
+func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
+	made := &part{
+		Partition: p, lane: -1, epoch: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
+		limit: a.MaxBatch, ahead: a.Ahead, latest: a.Latest,
+	}
+	if a.Offsets != nil {
+		made.kept = a.Offsets.End()
+		made.acked = a.Offsets.Start().Target // what of the rest is there, the log end tells
 	}
 	return made
 }
 
-func ordered(parts map[wire.Partition]*part) []*part {
-	var all []*part
-	for _, p := range parts {
-		all = append(all, p)
-	}
-	slices.SortFunc(all, func(a, b *part) int {
-		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Number, b.Number))
-	})
-	return all
-}
-
 // wants reports whether more may be read. p.mu is held.
 func (p *part) wants(limit int) bool {
-	return p.phase == Copying && !p.busy && p.queued < limit
+	return p.phase == Copying && !p.leaving && !p.busy && p.queued < limit
 }
 
 // stop ends the copy of this partition. p.mu is held.
@@ -190,7 +186,7 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 		return nil
 	}
 	run, dense := b.Run()
-	if b.Offset() < p.next || !dense || b.Obstacle() != batch.NoObstacle || b.Size() > c.Limits.Batch && b.Codec() == batch.None {
+	if b.Offset() < p.next || !dense || b.Obstacle() != batch.NoObstacle || b.Size() > p.limit {
 		return p.anew(c, b.NextOffset(), func(s *batch.Splicer) error { return s.Open(b, p.next, batch.All) })
 	}
 	switch {
@@ -223,7 +219,7 @@ func (p *part) message(c *Copier, m batch.Message) error {
 // anew puts the records of one batch of the source together to batches that the
 // target takes: after a cut, with gaps closed, with the times of the append.
 func (p *part) anew(c *Copier, next int64, open func(*batch.Splicer) error) error {
-	s := c.splicer()
+	s := c.splicer(p.limit)
 	defer c.splicers.Put(s)
 	if err := open(s); err != nil {
 		return err
@@ -287,7 +283,7 @@ func (p *part) halve(c *Copier, bytes []byte, runs []batch.Run) error {
 	if err := p.plan(known...); err != nil {
 		return err
 	}
-	s := c.splicer()
+	s := c.splicer(p.limit)
 	defer c.splicers.Put(s)
 	if err := s.Open(whole, there, batch.All); err != nil {
 		return err

@@ -36,7 +36,9 @@ func (c *Copier) read(ctx context.Context, r route, epochs func(wire.Partition) 
 			continue
 		}
 		c.plan(parts, answer)
+		bytes := answer.Size()
 		answer.Release()
+		c.throttle.pay(ctx, bytes)
 	}
 }
 
@@ -45,8 +47,8 @@ func (c *Copier) read(ctx context.Context, r route, epochs func(wire.Partition) 
 // nil when the lane is empty.
 func (c *Copier) positions(r route, first int, epochs func(wire.Partition) (int32, bool)) (map[wire.Partition]*part, []wire.Position) {
 	var mine []*part
-	for _, p := range c.order {
-		if c.lane(p) == r.lane && c.reads(p) == r.broker {
+	for _, p := range c.all() {
+		if p.lane == r.lane && c.reads(p) == r.broker {
 			mine = append(mine, p)
 		}
 	}
@@ -83,7 +85,7 @@ func (c *Copier) ask(ctx context.Context, r route, positions []wire.Position) (*
 		return nil, err
 	}
 	return conn.Fetch(ctx, wire.Fetch{
-		Positions: positions, MaxWait: fetchWait, MinBytes: 1, MaxBytes: int32(c.Limits.Fetch), ReadCommitted: true,
+		Positions: positions, MaxWait: fetchWait, MinBytes: 1, MaxBytes: int32(c.throttle.most(c.Limits.Fetch)), ReadCommitted: true,
 	})
 }
 

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"kplan/mirror/wire"
@@ -43,10 +44,12 @@ func (c *Copier) resumeAll(ctx context.Context) {
 // resumeOnce tries all that can be; left reports whether some still have to wait.
 func (c *Copier) resumeOnce(ctx context.Context) (left bool, err error) {
 	var ids []wire.Partition
-	for _, p := range c.order {
+	for _, p := range c.all() {
 		p.mu.Lock()
 		switch {
-		case p.phase != Resuming:
+		case p.phase != Resuming || p.leaving:
+		case c.Lease != nil && c.Lease(p.Partition) != nil:
+			left = true
 		case len(p.flight) > 0:
 			// Its last answer wakes us.
 		case p.busy, time.Now().Before(p.until):
@@ -67,14 +70,18 @@ func (c *Copier) resumeOnce(ctx context.Context) (left bool, err error) {
 		return true, err
 	}
 	for id, why := range unsettled {
-		p := c.parts[id]
-		p.mu.Lock()
-		p.why = why
-		p.mu.Unlock()
+		if p := c.part(id); p != nil {
+			p.mu.Lock()
+			p.why = why
+			p.mu.Unlock()
+		}
 		left = true
 	}
 	for id, end := range ends {
-		p := c.parts[id]
+		p := c.part(id)
+		if p == nil {
+			continue
+		}
 		if p.offsets == nil {
 			left = true
 			continue
@@ -90,14 +97,14 @@ func (c *Copier) resumeOnce(ctx context.Context) (left bool, err error) {
 func (c *Copier) beginAll(ctx context.Context, ids []wire.Partition) error {
 	var fresh []wire.Partition
 	for _, id := range ids {
-		if c.parts[id].offsets == nil {
+		if p := c.part(id); p != nil && p.offsets == nil {
 			fresh = append(fresh, id)
 		}
 	}
 	if len(fresh) == 0 {
 		return nil
 	}
-	starts, _, err := c.Source.LogStarts(ctx, fresh)
+	starts, _, err := c.begins(ctx, fresh)
 	if err != nil {
 		return err
 	}
@@ -116,15 +123,38 @@ func (c *Copier) beginAll(ctx context.Context, ids []wire.Partition) error {
 		if err != nil {
 			return err
 		}
-		if err := c.Store.Begin(id, begin); err != nil {
+		if err := c.Store.Begin(id, Beginning{Point: begin}); err != nil {
 			return fmt.Errorf("noting where the copy of %s[%d] begins: %w", id.Topic, id.Number, err)
 		}
-		p := c.parts[id]
+		p := c.part(id)
+		if p == nil {
+			continue
+		}
 		p.mu.Lock()
 		p.offsets, p.kept = offsets, Point{-1, -1}
 		p.mu.Unlock()
 	}
 	return nil
+}
+
+// begins returns where on the source new partitions begin.
+func (c *Copier) begins(ctx context.Context, ids []wire.Partition) (map[wire.Partition]int64, map[wire.Partition]error, error) {
+	var early, late []wire.Partition
+	for _, id := range ids {
+		if p := c.part(id); p != nil && p.latest {
+			late = append(late, id)
+		} else {
+			early = append(early, id)
+		}
+	}
+	starts, failed, err := c.Source.LogStarts(ctx, early)
+	if err != nil || len(late) == 0 {
+		return starts, failed, err
+	}
+	marks, unknown, err := c.Source.HighWatermarks(ctx, late)
+	maps.Copy(starts, marks)
+	maps.Copy(failed, unknown)
+	return starts, failed, err
 }
 
 // resumeAt goes on from the target's log end. A process that begins may find

@@ -30,15 +30,15 @@ var names atomic.Int64
 // memory is a store that forgets what a crash would.
 type memory struct {
 	mu    sync.Mutex
-	begun map[wire.Partition]mirror.Point
+	begun map[wire.Partition]mirror.Beginning
 	maps  map[wire.Partition]*mirror.Map
 }
 
 func newMemory() *memory {
-	return &memory{begun: map[wire.Partition]mirror.Point{}, maps: map[wire.Partition]*mirror.Map{}}
+	return &memory{begun: map[wire.Partition]mirror.Beginning{}, maps: map[wire.Partition]*mirror.Map{}}
 }
 
-func (m *memory) Begin(p wire.Partition, b mirror.Point) error {
+func (m *memory) Begin(p wire.Partition, b mirror.Beginning) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.begun[p] = b
@@ -55,25 +55,25 @@ func (m *memory) Keep(maps map[wire.Partition]*mirror.Map) error {
 }
 
 // known is what a new process would find. Offsets that were lost begin anew.
-func (m *memory) known(t *testing.T, partitions []wire.Partition, lost bool) map[wire.Partition]*mirror.Map {
+func (m *memory) known(t *testing.T, partitions []wire.Partition, lost bool) map[wire.Partition]mirror.Assignment {
 	t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	all := map[wire.Partition]*mirror.Map{}
+	all := map[wire.Partition]mirror.Assignment{}
 	for _, p := range partitions {
 		begin, ok := m.begun[p]
 		kept := m.maps[p]
 		switch {
 		case !ok:
-			all[p] = nil
+			all[p] = mirror.Assignment{}
 		case lost || kept == nil:
-			made, err := mirror.NewMap(begin)
+			made, err := mirror.NewMap(begin.Point)
 			if err != nil {
 				t.Fatal(err)
 			}
-			all[p] = made
+			all[p] = mirror.Assignment{Offsets: made, Topics: begin.Topics}
 		default:
-			all[p] = kept.Clone()
+			all[p] = mirror.Assignment{Offsets: kept.Clone(), Topics: begin.Topics}
 		}
 	}
 	return all

@@ -21,10 +21,6 @@ type routing struct {
 	soon chan struct{}
 }
 
-// lane is the connection on which a partition is read and written: always the
-// same, so that its requests stay in order.
-func (c *Copier) lane(p *part) int { return p.number % c.lanes }
-
 // reads returns the broker that a partition is read from, -1: none.
 func (c *Copier) reads(p *part) int32 {
 	if r := c.routing.now.Load(); r != nil {
@@ -51,7 +47,7 @@ func (c *Copier) forward(p *part) {
 		return
 	}
 	if l, ok := r.target[p.Partition]; ok && l.Broker >= 0 {
-		c.sender(route{l.Broker, c.lane(p)}).offer(p)
+		c.sender(route{l.Broker, p.lane}).offer(p)
 	}
 }
 
@@ -83,7 +79,7 @@ func (c *Copier) routeAll(ctx context.Context) {
 func (c *Copier) routeOnce(ctx context.Context) error {
 	topics := map[string]bool{}
 	var names []string
-	for _, p := range c.order {
+	for _, p := range c.all() {
 		if !topics[p.Topic] {
 			topics[p.Topic] = true
 			names = append(names, p.Topic)
@@ -98,9 +94,9 @@ func (c *Copier) routeOnce(ctx context.Context) error {
 		return err
 	}
 	c.routing.now.Store(made)
-	for _, p := range c.order {
+	for _, p := range c.all() {
 		if broker := c.reads(p); broker >= 0 {
-			c.reader(ctx, route{broker, c.lane(p)})
+			c.reader(ctx, route{broker, p.lane})
 		}
 		p.mu.Lock()
 		waiting := p.phase == Copying && len(p.queue) > 0
@@ -125,6 +121,7 @@ func (c *Copier) reader(ctx context.Context, r route) {
 		c.mu.Lock()
 		delete(c.readers, r)
 		c.mu.Unlock()
+		c.reroute() // partitions may have come to the lane while it ended
 	})
 }
 

@@ -103,7 +103,7 @@ func (s *sender) pick() ([]*part, []cut) {
 // pop moves the next batch from the queue to the flight. more says that another
 // may follow at once. p.mu is held.
 func (p *part) pop(s *sender) (c cut, ok, more bool) {
-	if p.phase != Copying || len(p.queue) == 0 || len(p.flight) >= inFlight {
+	if p.phase != Copying || p.leaving || len(p.queue) == 0 || len(p.flight) >= inFlight {
 		return cut{}, false, false
 	}
 	c = p.merge(s)
@@ -131,7 +131,7 @@ func (p *part) merge(s *sender) cut {
 	b, err := header(first.bytes)
 	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && len(first.bytes) < small && len(p.queue) >= backlog {
 		for size := len(first.bytes); n < len(p.queue); n++ {
-			if size += len(p.queue[n].bytes); size > merged {
+			if size += len(p.queue[n].bytes); size > min(merged, p.limit) {
 				break
 			}
 		}
@@ -180,7 +180,7 @@ func (p *part) shift(n int) {
 // spliced puts up to n waiting batches into one; it says how many. Batches that
 // cannot be merged are sent as they are.
 func (p *part) spliced(c *Copier, n int) (cut, int) {
-	s := c.splicer()
+	s := c.splicer(p.limit)
 	defer c.splicers.Put(s)
 	all := cut{base: p.queue[0].base}
 	took := 0
@@ -216,6 +216,17 @@ func (p *part) spliced(c *Copier, n int) (cut, int) {
 
 // send sends one request. Whatever becomes of it is told to the partitions.
 func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
+	conn, err := s.copier.Target.Broker(ctx, s.broker, s.lane)
+	if err != nil {
+		for i, p := range parts {
+			p.failed(s.copier, cuts[i], err)
+		}
+		return
+	}
+	parts, cuts = s.leased(parts, cuts)
+	if len(parts) == 0 {
+		return
+	}
 	batches := make([]wire.Batch, len(parts))
 	of := make(map[wire.Partition]int, len(parts))
 	for i, p := range parts {
@@ -243,15 +254,39 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 			}
 		}
 	}
-	conn, err := s.copier.Target.Broker(ctx, s.broker, s.lane)
-	if err == nil {
-		err = conn.Produce(ctx, s.copier.Limits.Timeout, batches, answered)
-	}
-	if err != nil {
+	if err := conn.Produce(ctx, s.copier.Limits.Timeout, batches, answered); err != nil {
 		for i, p := range parts {
 			p.failed(s.copier, cuts[i], err)
 		}
 	}
+}
+
+// leased leaves out what may not be written now.
+func (s *sender) leased(parts []*part, cuts []cut) ([]*part, []cut) {
+	if s.copier.Lease == nil {
+		return parts, cuts
+	}
+	n := 0
+	for i, p := range parts {
+		if err := s.copier.Lease(p.Partition); err != nil {
+			p.unleased(s.copier, cuts[i], err)
+			continue
+		}
+		parts[n], cuts[n] = p, cuts[i]
+		n++
+	}
+	return parts[:n], cuts[:n]
+}
+
+// unleased drops what waits: by the time there is a lease again, somebody else
+// may have sent it.
+func (p *part) unleased(c *Copier, unsent cut, err error) {
+	p.mu.Lock()
+	p.land(unsent)
+	p.resume(fmt.Errorf("asking for the lease: %w", err))
+	p.until = time.Now().Add(pauseBroken)
+	p.mu.Unlock()
+	c.resumeSoon()
 }
 
 var errUnanswered = errors.New("the broker's answer leaves the partition out")

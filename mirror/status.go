@@ -25,8 +25,9 @@ func (s Standing) Lag() int64 { return max(0, s.Mark-s.Next) + s.Waiting }
 
 // Status returns the standing of every partition, by topic and number.
 func (c *Copier) Status() []Standing {
-	all := make([]Standing, len(c.order))
-	for i, p := range c.order {
+	parts := c.all()
+	all := make([]Standing, len(parts))
+	for i, p := range parts {
 		p.mu.Lock()
 		all[i] = Standing{
 			Partition: p.Partition, Phase: p.phase, Why: p.why, Next: p.next, Mark: p.mark, Target: p.acked,
@@ -45,7 +46,10 @@ func (c *Copier) Drained(ctx context.Context, ends map[wire.Partition]int64) err
 	for {
 		left := false
 		for id, end := range ends {
-			p := c.parts[id]
+			p := c.part(id)
+			if p == nil {
+				return &AssignedError{Partition: id}
+			}
 			p.mu.Lock()
 			phase, why := p.phase, p.why
 			left = left || phase != Copying || p.next < end || p.acked < p.planned

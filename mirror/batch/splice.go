@@ -72,6 +72,17 @@ func NewSplicer(l Limits) (*Splicer, error) {
 	return &Splicer{limits: l, out: make([]byte, HeaderSize)}, nil
 }
 
+// Sibling is another one of the same limits, with nothing in it.
+func (s *Splicer) Sibling() *Splicer {
+	return &Splicer{limits: s.limits, out: make([]byte, HeaderSize)}
+}
+
+// Bound changes how many bytes a batch that goes out may have. Fewer than one
+// record needs count as that: Finish then tells that it is too large.
+func (s *Splicer) Bound(batch int) {
+	s.limits.Batch = min(max(batch, HeaderSize+1), math.MaxInt32)
+}
+
 // Reset forgets the opened batch and what was taken.
 func (s *Splicer) Reset() {
 	s.src = source{}

@@ -64,6 +64,9 @@ type Answer struct {
 // Hold keeps the records for one more holder.
 func (a *Answer) Hold() { a.buffer.Hold() }
 
+// Size is how many bytes the answer takes.
+func (a *Answer) Size() int { return len(a.buffer.Bytes) }
+
 // Release gives the memory back when every holder has released it.
 func (a *Answer) Release() { a.buffer.Release() }
 

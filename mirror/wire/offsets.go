@@ -113,7 +113,17 @@ func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leade
 }
 
 // LogStarts returns the first offset of each partition, as its leader tells.
+// Those that it does not tell are in the second map.
 func (c *Client) LogStarts(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+	return c.offsets(ctx, logStart, partitions)
+}
+
+// HighWatermarks is LogStarts for where consumers find the end of the log.
+func (c *Client) HighWatermarks(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+	return c.offsets(ctx, logEnd, partitions)
+}
+
+func (c *Client) offsets(ctx context.Context, at int64, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
 	leaders, err := c.highestLeaders(ctx, topicsOf(partitions))
 	if err != nil {
 		return nil, nil, err
@@ -131,7 +141,7 @@ func (c *Client) LogStarts(ctx context.Context, partitions []Partition) (map[Par
 		conn, err := c.Broker(ctx, broker, control)
 		var told map[Partition]told
 		if err == nil {
-			told, err = conn.listOffsets(ctx, asConsumer, logStart, ps, leaders)
+			told, err = conn.listOffsets(ctx, asConsumer, at, ps, leaders)
 		}
 		for _, p := range ps {
 			if one := errors.Join(err, told[p].err); one != nil {

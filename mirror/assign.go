@@ -1,0 +1,236 @@
+package mirror
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"kplan/mirror/batch"
+	"kplan/mirror/wire"
+)
+
+// Assignment is how one partition is copied. The zero value is right for a
+// partition that was never copied, from its beginning.
+type Assignment struct {
+	// Offsets is the map of what was copied so far, which the Copier takes over.
+	// nil: the copy begins, and Store.Begin is told where.
+	Offsets *Map
+	// Topics are the ids of the topics that Store.Begin was told; a topic with
+	// another id is another topic. Zero: not known.
+	Topics Topics
+	// MaxBatch is how many bytes a batch may have on the target: its
+	// max.message.bytes. 0: Limits.Batch.
+	MaxBatch int
+	// Ahead makes the map durable (Store.Keep) before the records that it is
+	// about are sent. It is needed where the source is compacted: what was read
+	// once cannot be read again the same.
+	Ahead bool
+	// Latest begins at the source's log end instead of its start. Without
+	// meaning where there are Offsets.
+	Latest bool
+	// Settled says that whoever copied the partition before has ended in order,
+	// with nothing under way, so that Config.Wait need not be waited out.
+	Settled bool
+}
+
+// Topics are the ids of a topic on both sides (KIP-516); zero where the brokers
+// have none, which are those before 2.8.
+type Topics struct {
+	Source, Target wire.TopicID
+}
+
+// Beginning is where the copy of a partition began, and between which topics.
+type Beginning struct {
+	Point
+	Topics Topics
+}
+
+// AssignedError says that a partition is copied already, or is not.
+type AssignedError struct {
+	Partition wire.Partition
+	Assigned  bool
+}
+
+func (e *AssignedError) Error() string {
+	if e.Assigned {
+		return fmt.Sprintf("%s[%d] is copied by this mirror already: remove it before it is added again", e.Partition.Topic, e.Partition.Number)
+	}
+	return fmt.Sprintf("%s[%d] is not copied by this mirror: add it first, or ask the one that copies it", e.Partition.Topic, e.Partition.Number)
+}
+
+// table is which partitions there are. It is not changed, but replaced.
+type table struct {
+	parts map[wire.Partition]*part
+	order []*part // by topic and number
+}
+
+func (c *Copier) all() []*part { return c.table.Load().order }
+
+// part returns nil for a partition that is not assigned.
+func (c *Copier) part(id wire.Partition) *part { return c.table.Load().parts[id] }
+
+// Add begins to copy partitions, before Run or while it runs. On an error none
+// of them was added: an *AssignedError, or a limit that cannot be.
+func (c *Copier) Add(partitions map[wire.Partition]Assignment) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.table.Load()
+	made := &table{parts: make(map[wire.Partition]*part, len(old.parts)+len(partitions))}
+	for id, p := range old.parts {
+		made.parts[id] = p
+	}
+	for id, a := range partitions {
+		if made.parts[id] != nil {
+			return &AssignedError{Partition: id, Assigned: true}
+		}
+		if a.MaxBatch == 0 {
+			a.MaxBatch = c.Limits.Batch
+		}
+		if _, err := batch.NewSplicer(batch.Limits{Batch: a.MaxBatch, Unpacked: c.Limits.Unpacked}); err != nil {
+			return fmt.Errorf("copying %s[%d]: %w", id.Topic, id.Number, err)
+		}
+		made.parts[id] = newPart(id, a, c.Wait)
+	}
+	made.order = ordered(made.parts)
+	c.spread(made.order)
+	c.table.Store(made)
+	c.reroute()
+	c.resumeSoon()
+	return nil
+}
+
+func ordered(parts map[wire.Partition]*part) []*part {
+	var all []*part
+	for _, p := range parts {
+		all = append(all, p)
+	}
+	slices.SortFunc(all, func(a, b *part) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Number, b.Number))
+	})
+	return all
+}
+
+// spread gives those that have none the lane with the fewest. A partition keeps
+// its lane, so that its requests stay in order on one connection.
+func (c *Copier) spread(all []*part) {
+	used := make([]int, min(max(leastLanes, (len(all)+perLane-1)/perLane), mostLanes))
+	for _, p := range all {
+		if p.lane >= len(used) {
+			used = append(used, make([]int, p.lane+1-len(used))...) // there were more partitions once
+		}
+		if p.lane >= 0 {
+			used[p.lane]++
+		}
+	}
+	for _, p := range all {
+		if p.lane < 0 {
+			p.lane = slices.Index(used, slices.Min(used))
+			used[p.lane]++
+		}
+	}
+}
+
+// Remove ends the copy of partitions: nothing more is read and sent, what is
+// under way comes to its end, the maps are kept, and the Copier forgets them.
+// When ctx ends first they are forgotten at once, and the maps are not kept:
+// somebody else may have them by then. The error is an *AssignedError before
+// anything was done, or that of the store, or ctx's cause.
+func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) error {
+	var leaving []*part
+	for _, id := range partitions {
+		p := c.part(id)
+		if p == nil {
+			return &AssignedError{Partition: id}
+		}
+		leaving = append(leaving, p)
+	}
+	for _, p := range leaving {
+		p.mu.Lock()
+		p.leaving = true
+		p.drop()
+		p.mu.Unlock()
+	}
+	err := landed(ctx, leaving)
+	if err == nil {
+		err = c.keep(leaving)
+	}
+	c.forget(leaving)
+	return err
+}
+
+// landed waits until nothing of the partitions is under way.
+func landed(ctx context.Context, parts []*part) error {
+	tick := time.NewTicker(settleInterval)
+	defer tick.Stop()
+	for {
+		if !flying(parts) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for requests under way: %w", context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+func flying(parts []*part) bool {
+	for _, p := range parts {
+		p.mu.Lock()
+		n := len(p.flight)
+		p.mu.Unlock()
+		if n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Copier) forget(parts []*part) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.table.Load()
+	made := &table{parts: make(map[wire.Partition]*part, len(old.parts))}
+	for id, p := range old.parts {
+		if !slices.Contains(parts, p) {
+			made.parts[id] = p
+		}
+	}
+	made.order = ordered(made.parts)
+	c.table.Store(made)
+	for _, p := range parts {
+		p.mu.Lock()
+		p.stop(errForgotten)
+		p.mu.Unlock()
+	}
+}
+
+// errForgotten is the reason of partitions that nobody sees any more: answers
+// that still come do nothing to them.
+var errForgotten = errors.New("the mirror was told to leave the partition")
+
+// Map returns what is known to be on the target, as a copy: it ends where the
+// target's acknowledgements do. false: the partition is not assigned, or where
+// its copy begins is not known yet.
+func (c *Copier) Map(id wire.Partition) (*Map, bool) {
+	p := c.part(id)
+	if p == nil {
+		return nil, false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.offsets == nil {
+		return nil, false
+	}
+	m := p.offsets.Clone()
+	if p.phase != Copying {
+		return m, m.CutTarget(max(p.acked, m.Start().Target)) == nil
+	}
+	if err := m.Cover(Point{p.next, p.planned}); err != nil {
+		return nil, false
+	}
+	return m, m.CutTarget(p.acked) == nil
+}
