@@ -40,19 +40,42 @@ func (a *app) backend(ctx context.Context, p *plan.Plan, at plan.State, opts ...
 	if at.Backend != "kafka" {
 		return state.NewFile(a.stateDir(p, at), time.Now, opts...), nil
 	}
-	ep, err := endpoint.Own(a.dir, at.Cluster)
+	log, err := a.stateLog(ctx, at, kafka.StateTopic(p.Migration.Name), nil)
 	if err != nil {
 		return nil, err
 	}
+	return state.NewKafka(log, log.Where(), log.Identity(), time.Now, opts...), nil
+}
+
+// shelf opens what lies beside the state: the mirror's maps and directions.
+// close ends its connections.
+func (a *app) shelf(ctx context.Context, p *plan.Plan, at plan.State) (shelf state.Shelf, close func() error, err error) {
+	if at.Backend != "kafka" {
+		return state.NewFileShelf(a.stateDir(p, at)), func() error { return nil }, nil
+	}
+	log, err := a.stateLog(ctx, at, kafka.ShelfTopic(p.Migration.Name), state.ShelfConfigs())
+	if err != nil {
+		return nil, nil, err
+	}
+	kept := state.NewLogShelf(log, log.Where())
+	return kept, kept.Close, nil
+}
+
+// stateLog opens a topic of the state, with connections of its own.
+func (a *app) stateLog(ctx context.Context, at plan.State, topic string, configs map[string]string) (ownLog, error) {
+	ep, err := endpoint.Own(a.dir, at.Cluster)
+	if err != nil {
+		return ownLog{}, err
+	}
 	client, err := kafka.Open(ctx, ep, at.Cluster.ClusterID)
 	if err != nil {
-		return nil, fmt.Errorf("opening the state in cluster %q: %w", at.Cluster.Name, err)
+		return ownLog{}, fmt.Errorf("opening the state in cluster %q: %w", at.Cluster.Name, err)
 	}
-	log, err := client.StateLog(ctx, kafka.StateTopic(p.Migration.Name), kafka.StateLogOptions{ReplicationFactor: at.ReplicationFactor})
+	log, err := client.StateLog(ctx, topic, kafka.StateLogOptions{ReplicationFactor: at.ReplicationFactor, Configs: configs})
 	if err != nil {
-		return nil, errors.Join(err, client.Close())
+		return ownLog{}, errors.Join(err, client.Close())
 	}
-	return state.NewKafka(ownLog{log, client}, log.Where(), log.Identity(), time.Now, opts...), nil
+	return ownLog{log, client}, nil
 }
 
 // ownLog is a state topic with the client that it has to itself.

@@ -11,16 +11,20 @@ import (
 // journal may be done, so the engine stops.
 type WriteError struct {
 	Path string // a file or a topic
+	What string // what was to be written; empty: the journal
 	Err  error
 	Do   string // for a topic; empty: what helps with files
 }
 
 func (e *WriteError) Error() string {
-	in, do := "in ", e.Do
+	in, do, what := "in ", e.Do, e.What
 	if do == "" {
 		in, do = "", "make the directory writable and make room, then apply again"
 	}
-	return fmt.Sprintf("writing the journal %s%s: %v. kplan does nothing that it cannot record: %s", in, e.Path, e.Err, do)
+	if what == "" {
+		what = "the journal"
+	}
+	return fmt.Sprintf("writing %s %s%s: %v. kplan does nothing that it cannot record: %s", what, in, e.Path, e.Err, do)
 }
 
 func (e *WriteError) Unwrap() error { return e.Err }

@@ -48,6 +48,9 @@ type StateLog struct {
 // StateTopic is the topic that keeps the state of a migration.
 func StateTopic(migration string) string { return "_kplan." + migration }
 
+// ShelfTopic is the topic beside it, for the mirror.
+func ShelfTopic(migration string) string { return StateTopic(migration) + ".mirror" }
+
 // StateTopicError says why a topic cannot keep state, or cannot take an entry.
 type StateTopicError struct {
 	Topic   string

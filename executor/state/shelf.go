@@ -1,0 +1,48 @@
+package state
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Shelf keeps values by name beside the journal: what changes all the time and
+// has no history, as offset maps and the signs of life of workers. It is written
+// without the migration's lock; who may write a name is for its users to agree
+// on. It is safe for concurrent use, also by several processes.
+type Shelf interface {
+	// Put keeps values; they are durable when it returns. Of several Puts of one
+	// name the last one counts, and a nil value removes the name. After an error
+	// some of the values may be kept, now or a little later.
+	Put(ctx context.Context, values map[string][]byte) error
+	// All returns the values whose names begin with prefix, each as the last Put
+	// that had returned before left it, or as a later one did. The values are not
+	// to be changed.
+	All(ctx context.Context, prefix string) (map[string][]byte, error)
+}
+
+// CopyShelf puts all values of one shelf on another, as when the state moves.
+// Nobody may write to either meanwhile.
+func CopyShelf(ctx context.Context, from, to Shelf) (copied int, err error) {
+	values, err := from.All(ctx, "")
+	if err != nil || len(values) == 0 {
+		return 0, err
+	}
+	return len(values), to.Put(ctx, values)
+}
+
+// withPrefix are the values whose names begin like that.
+func withPrefix(values map[string][]byte, prefix string) map[string][]byte {
+	some := map[string][]byte{}
+	for name, value := range values {
+		if strings.HasPrefix(name, prefix) {
+			some[name] = value
+		}
+	}
+	return some
+}
+
+// inOrder are the names, sorted: what is written as several pieces is written in
+// that order.
+func inOrder(values map[string][]byte) []string { return slices.Sorted(maps.Keys(values)) }

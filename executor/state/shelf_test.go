@@ -1,0 +1,216 @@
+package state_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kplan/executor/state"
+	"kplan/internal/embedded"
+	"kplan/internal/kafkatest"
+)
+
+// shelves are the places of a shelf; each call of the inner function opens it
+// once more, as another process would.
+func shelves() map[string]func(t *testing.T) func() state.Shelf {
+	inTopic := func(t *testing.T, bootstrap []string) func() state.Shelf {
+		topic := fmt.Sprintf("_kplan.orders-%08x.mirror", rand.Uint32())
+		return func() state.Shelf {
+			log := topicLog(t, bootstrap, topic, state.ShelfConfigs())
+			s := state.NewLogShelf(log, log.Where())
+			t.Cleanup(func() { closed(t, s.Close()) })
+			return s
+		}
+	}
+	return map[string]func(t *testing.T) func() state.Shelf{
+		"file": func(t *testing.T) func() state.Shelf {
+			dir := filepath.Join(t.TempDir(), "orders")
+			return func() state.Shelf { return state.NewFileShelf(dir) }
+		},
+		"embedded": func(t *testing.T) func() state.Shelf {
+			c, err := embedded.Start(embedded.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			return inTopic(t, c.Bootstrap())
+		},
+		"2.8.2": func(t *testing.T) func() state.Shelf {
+			return inTopic(t, brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2}).Bootstrap(kafkatest.Plaintext))
+		},
+		"4.3.0": func(t *testing.T) func() state.Shelf {
+			return inTopic(t, brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0}).Bootstrap(kafkatest.Plaintext))
+		},
+	}
+}
+
+func shelve(t *testing.T, s state.Shelf, values map[string][]byte) {
+	t.Helper()
+	if err := s.Put(t.Context(), values); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func holds(t *testing.T, s state.Shelf, prefix string, want map[string][]byte) {
+	t.Helper()
+	got, err := s.All(t.Context(), prefix)
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%q: %v (-want +got):\n%.2000s", prefix, err, d)
+	}
+}
+
+// What one shelf promises, each promises.
+func TestShelfConformance(t *testing.T) {
+	t.Parallel()
+	for place, make := range shelves() {
+		t.Run(place, func(t *testing.T) {
+			t.Parallel()
+			t.Run("values", func(t *testing.T) { t.Parallel(); testShelfValues(t, make(t)) })
+			t.Run("many", func(t *testing.T) { t.Parallel(); testShelfMany(t, make(t)) })
+		})
+	}
+}
+
+func testShelfValues(t *testing.T, open func() state.Shelf) {
+	s, other := open(), open()
+	holds(t, s, "", map[string][]byte{})
+	shelve(t, s, nil)
+	holds(t, other, "", map[string][]byte{})
+	shelve(t, s, map[string][]byte{"map/a.b-c_d/0/0": {0, '\n', 0xff}, "map/a/1/0": []byte("one"), "empty": {}, "direction": []byte("x")})
+	shelve(t, other, map[string][]byte{"map/a/1/0": []byte("two"), "direction": nil, "never": nil})
+	want := map[string][]byte{"map/a.b-c_d/0/0": {0, '\n', 0xff}, "map/a/1/0": []byte("two"), "empty": {}}
+	for what, s := range map[string]state.Shelf{"who wrote first": s, "who wrote last": other, "a third": open()} {
+		t.Log(what)
+		holds(t, s, "", want)
+	}
+	holds(t, s, "map/a/", map[string][]byte{"map/a/1/0": []byte("two")})
+	shelve(t, s, map[string][]byte{"direction": []byte("again"), "empty": nil})
+	holds(t, other, "d", map[string][]byte{"direction": []byte("again")})
+	holds(t, other, "e", map[string][]byte{})
+}
+
+// Several write at once, more than fits a batch, and often the same.
+func testShelfMany(t *testing.T, open func() state.Shelf) {
+	const writers, rounds = 3, 5
+	want := map[string][]byte{}
+	var wg sync.WaitGroup
+	for w := range writers {
+		s := open()
+		for i := range 20 {
+			want[fmt.Sprintf("%d/%d", w, i)] = bytes.Repeat([]byte{byte(rounds - 1)}, 20_000)
+		}
+		wg.Go(func() {
+			for r := range rounds {
+				values := map[string][]byte{}
+				for i := range 20 {
+					values[fmt.Sprintf("%d/%d", w, i)] = bytes.Repeat([]byte{byte(r)}, 20_000)
+				}
+				if err := s.Put(t.Context(), values); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	holds(t, open(), "", want)
+	to := state.NewFileShelf(t.TempDir())
+	if n, err := state.CopyShelf(t.Context(), open(), to); n != len(want) || err != nil {
+		t.Errorf("copied %d, %v", n, err)
+	}
+	holds(t, to, "", want)
+}
+
+// A line that a crash has torn never counted; one in the middle that is damaged
+// is not passed over.
+func TestFileShelfDamage(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mirror", "shelf.jsonl")
+	shelve(t, state.NewFileShelf(dir), map[string][]byte{"a": []byte("1")})
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, torn := range []string{"01234567 {\"b\":", "\x00\x00\x00\x00\n", "01234567 {\"a\":\"AAAA\"}\n"} {
+		if err := os.WriteFile(path, append(bytes.Clone(whole), torn...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, state.NewFileShelf(dir), "", map[string][]byte{"a": []byte("1")})
+		shelve(t, state.NewFileShelf(dir), map[string][]byte{"c": []byte("3")})
+		holds(t, state.NewFileShelf(dir), "", map[string][]byte{"a": []byte("1"), "c": []byte("3")})
+	}
+	damaged := strings.Replace(string(whole), "a", "b", 1) + string(whole)
+	if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = state.NewFileShelf(dir).All(t.Context(), "")
+	as[*state.DamagedError](t, err)
+	if err := state.NewFileShelf(dir).Put(t.Context(), map[string][]byte{"c": nil}); err == nil {
+		t.Error("a damaged file was written to")
+	}
+}
+
+// What is written all the time does not fill the disk, and who reads meanwhile
+// follows.
+func TestFileShelfIsTidied(t *testing.T) {
+	dir := t.TempDir()
+	s, reader := state.NewFileShelf(dir), state.NewFileShelf(dir)
+	for i := range 200 {
+		value := bytes.Repeat([]byte{byte(i)}, 50_000)
+		shelve(t, s, map[string][]byte{"a": value})
+		holds(t, reader, "", map[string][]byte{"a": value})
+	}
+	info, err := os.Stat(filepath.Join(dir, "mirror", "shelf.jsonl"))
+	if err != nil || info.Size() > 2<<20 {
+		t.Errorf("%d bytes, %v", info.Size(), err)
+	}
+}
+
+// An entry whose answer was lost may arrive after what was written since: it
+// does not count any more.
+func TestLogShelfLateEntry(t *testing.T) {
+	log := &lateLog{}
+	s := state.NewLogShelf(log, "the topic", state.TTL(time.Second))
+	shelve(t, s, map[string][]byte{"a": []byte("1")})
+	log.late = true
+	shelve(t, s, map[string][]byte{"a": []byte("2")})
+	shelve(t, s, map[string][]byte{"a": []byte("3")})
+	log.simLog.append(log.keys, log.values)
+	holds(t, state.NewLogShelf(log, "the topic"), "", map[string][]byte{"a": []byte("3")})
+	shelve(t, s, map[string][]byte{"a": nil})
+	log.simLog.append(log.keys, log.values)
+	holds(t, state.NewLogShelf(log, "the topic"), "", map[string][]byte{})
+	log.simLog.append([]string{"a"}, [][]byte{[]byte("journal")})
+	_, err := s.All(t.Context(), "")
+	as[*state.DamagedError](t, err)
+}
+
+// lateLog keeps one append back.
+type lateLog struct {
+	simLog
+	late   bool
+	keys   []string
+	values [][]byte
+}
+
+func (l *lateLog) Append(_ context.Context, keys []string, values [][]byte) (int64, error) {
+	if l.late {
+		l.late, l.keys, l.values = false, keys, values
+		return 0, errors.New("no answer")
+	}
+	return l.simLog.append(keys, values), nil
+}
+
+func (l *lateLog) Read(ctx context.Context, from int64, each func(int64, string, []byte) error) (int64, error) {
+	entries, _ := l.from(from, 0)
+	return simReader(entries).Read(ctx, from, each)
+}
