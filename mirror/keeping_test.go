@@ -1,0 +1,239 @@
+package mirror_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+// shelf is a shelf in memory that counts what is put on it.
+type shelf struct {
+	mu     sync.Mutex
+	values map[string][]byte
+	puts   int
+	fail   error
+}
+
+func newShelf() *shelf { return &shelf{values: map[string][]byte{}} }
+
+func (s *shelf) Put(_ context.Context, values map[string][]byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		return s.fail
+	}
+	for name, v := range values {
+		s.puts++
+		if v == nil {
+			delete(s.values, name)
+		} else {
+			s.values[name] = bytes.Clone(v)
+		}
+	}
+	return nil
+}
+
+func (s *shelf) All(_ context.Context, prefix string) (map[string][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := maps.Clone(s.values)
+	maps.DeleteFunc(all, func(name string, _ []byte) bool { return !strings.HasPrefix(name, prefix) })
+	return all, nil
+}
+
+func keeper(s *shelf) *mirror.Keeper {
+	k := mirror.NewKeeper(s)
+	mirror.ChunkOf(k, 3)
+	return k
+}
+
+func sameMap(t *testing.T, want, got *mirror.Map) {
+	t.Helper()
+	if got == nil || want.Start() != got.Start() || want.End() != got.End() {
+		t.Fatalf("want %v, got %v", want, got)
+	}
+	if d := cmp.Diff(append([]mirror.Segment{}, want.Segments()...), append([]mirror.Segment{}, got.Segments()...)); d != "" {
+		t.Fatalf("segments (-want +got):\n%s", d)
+	}
+}
+
+// Whatever happens to a map between two looks, what is kept is what it is, for
+// the keeper that kept it and for the next one.
+func TestKeeperKeepsWhatIs(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 1))
+		s := newShelf()
+		k := keeper(s)
+		p, other := wire.Partition{Topic: "a.b-c_d", Number: 12}, wire.Partition{Topic: "a.b-c_d", Number: 1}
+		begin := mirror.Beginning{Point: mirror.Point{Source: 5, Target: 7}, Topics: mirror.Topics{Source: wire.TopicID{1}, Target: wire.TopicID{2}}}
+		if err := errors.Join(k.Begin(p, begin), k.Begin(other, begin)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := mirror.NewMap(begin.Point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			switch rnd.IntN(8) {
+			case 0:
+				err = m.CutTarget(m.Start().Target + rnd.Int64N(m.End().Target-m.Start().Target+1))
+			case 1:
+				err = m.TrimBefore(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
+			default:
+				for range rnd.IntN(6) {
+					end := m.End()
+					err = errors.Join(err, m.Append(mirror.Segment{Source: end.Source + rnd.Int64N(2), Target: end.Target, Length: 1 + rnd.Int64N(4)}))
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := k.Keep(map[wire.Partition]*mirror.Map{p: m.Clone()}); err != nil {
+				t.Fatal(err)
+			}
+			if rnd.IntN(3) == 0 {
+				k = keeper(s)
+			}
+			all, err := k.Assignments(t.Context(), []wire.Partition{p, other, {Topic: "a.b-c_d"}})
+			if err != nil || len(all) != 3 {
+				t.Fatal(all, err)
+			}
+			sameMap(t, m, all[p].Offsets)
+			if all[p].Topics != begin.Topics || all[other].Offsets.End() != begin.Point || all[wire.Partition{Topic: "a.b-c_d"}].Offsets != nil {
+				t.Fatalf("%+v", all)
+			}
+		}
+	}
+}
+
+// A long map is not written anew for each record.
+func TestKeeperWritesWhatChanged(t *testing.T) {
+	s := newShelf()
+	k := keeper(s)
+	p := wire.Partition{Topic: "t"}
+	m, err := mirror.NewMap(mirror.Point{})
+	if err == nil {
+		err = k.Begin(p, mirror.Beginning{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 300 {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.puts > 1+300+100 {
+		t.Errorf("%d values for 300 changes of a map of 100 chunks", s.puts)
+	}
+}
+
+// Chunks that an owner was writing when it died do not join up: the map ends
+// before them.
+func TestKeeperJoinsWhatFits(t *testing.T) {
+	s := newShelf()
+	p := wire.Partition{Topic: "t"}
+	m, _ := mirror.NewMap(mirror.Point{})
+	if err := keeper(s).Begin(p, mirror.Beginning{}); err != nil {
+		t.Fatal(err)
+	}
+	var before map[string][]byte
+	for i := range 9 {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if i == 3 {
+			if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+				t.Fatal(err)
+			}
+			before, _ = s.All(t.Context(), "")
+		}
+	}
+	if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+		t.Fatal(err)
+	}
+	s.values["map/t/0/000001"] = before["map/t/0/000001"]
+	got, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+	if err != nil || got[p].Len() != 4 {
+		t.Errorf("%d segments, %v", got[p].Len(), err)
+	}
+	s.values["map/t/0/000000"][9] ^= 1
+	if _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
+		t.Error("a damaged chunk is taken for a map")
+	}
+}
+
+func TestKeeperSettles(t *testing.T) {
+	s := newShelf()
+	p, q := wire.Partition{Topic: "t"}, wire.Partition{Topic: "t", Number: 1}
+	settled := func(want bool) {
+		t.Helper()
+		if all, err := keeper(s).Assignments(t.Context(), []wire.Partition{p, q}); err != nil || all[p].Settled != want || all[q].Settled {
+			t.Errorf("%+v, %v", all, err)
+		}
+	}
+	settled(false)
+	if err := keeper(s).Settle(t.Context(), []wire.Partition{p}); err != nil {
+		t.Fatal(err)
+	}
+	settled(true)
+	if err := keeper(s).Unsettle(t.Context(), []wire.Partition{p}); err != nil {
+		t.Fatal(err)
+	}
+	settled(false)
+}
+
+type issuer int64
+
+func (i issuer) ProducerID(context.Context) (int64, error) { return int64(i), nil }
+
+// One producer id for a target cluster, for good.
+func TestIdentify(t *testing.T) {
+	s := newShelf()
+	held, taken := 0, 0
+	lock := func(context.Context) (func() error, error) {
+		held, taken = held+1, taken+1
+		return func() error { held--; return nil }, nil
+	}
+	for i := range int64(3) {
+		p, err := mirror.Identify(t.Context(), s, issuer(40+i), "new", lock)
+		if err != nil || p != (mirror.Producer{ID: 40}) {
+			t.Errorf("%+v, %v", p, err)
+		}
+	}
+	if held != 0 || taken != 1 {
+		t.Errorf("the lock was taken %d times and is held %d times", taken, held)
+	}
+	refused := func(err error) {
+		t.Helper()
+		if e := (*mirror.IdentityError)(nil); !errors.As(err, &e) {
+			t.Error(err)
+		}
+	}
+	_, err := mirror.Identify(t.Context(), s, issuer(50), "rebuilt", lock)
+	refused(err)
+	if err := keeper(s).Begin(wire.Partition{Topic: "t"}, mirror.Beginning{}); err != nil {
+		t.Fatal(err)
+	}
+	delete(s.values, "producer")
+	_, err = mirror.Identify(t.Context(), s, issuer(50), "new", nil)
+	refused(err)
+	s = newShelf()
+	s.fail = errors.New("no room")
+	if p, err := mirror.Identify(t.Context(), s, issuer(50), "new", nil); !errors.Is(err, s.fail) || p.ID != 0 {
+		t.Errorf("an id that is not kept is given out: %+v, %v", p, err)
+	}
+}
