@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -19,6 +20,10 @@ type Options struct {
 	SASL      sasl.Mechanism // nil: none
 	Pool      *Pool          // for all answers; a pool of its own for each cluster
 	Patience  time.Duration  // how long a broker may be silent while a request is under way; 0: 60 s
+
+	// Dial opens the TCP connection to a broker's address, for those who have to
+	// take a detour; nil: straight.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 const defaultPatience = 60 * time.Second
@@ -37,6 +42,7 @@ type Client struct {
 	mechanism sasl.Mechanism
 	pool      *Pool
 	patience  time.Duration
+	connect   func(ctx context.Context, network, address string) (net.Conn, error)
 	format    *kmsg.RequestFormatter
 
 	mu        sync.Mutex
@@ -56,8 +62,11 @@ func New(o Options) *Client {
 	if o.Patience == 0 {
 		o.Patience = defaultPatience
 	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
 	return &Client{
-		bootstrap: o.Bootstrap, tls: o.TLS, mechanism: o.SASL, pool: o.Pool, patience: o.Patience,
+		bootstrap: o.Bootstrap, tls: o.TLS, mechanism: o.SASL, pool: o.Pool, patience: o.Patience, connect: o.Dial,
 		format:    kmsg.NewRequestFormatter(kmsg.FormatterClientID("kplan-mirror")),
 		addresses: map[int32]string{}, conns: map[lane]*slot{},
 	}

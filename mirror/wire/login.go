@@ -46,7 +46,7 @@ func (c *Client) open(ctx context.Context, broker int32, address string) (*Conn,
 }
 
 func (c *Client) dial(ctx context.Context, address string) (net.Conn, error) {
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", address)
+	raw, err := c.connect(ctx, "tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("connecting: %w", err)
 	}
