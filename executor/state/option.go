@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"time"
+
+	"kplan/internal/boottime"
 )
 
 // Option changes how a backend works.
@@ -17,7 +19,7 @@ type options struct {
 }
 
 func optionsOf(opts []Option) options {
-	o := options{clock: suspendClock{}, ttl: defaultTTL, alive: processLives}
+	o := options{clock: boottime.Clock{}, ttl: defaultTTL, alive: processLives}
 	for _, set := range opts {
 		set(&o)
 	}

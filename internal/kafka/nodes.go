@@ -20,7 +20,7 @@ func brokerConfigs() []string {
 		"group.max.session.timeout.ms", "group.max.size", "group.min.session.timeout.ms",
 		"inter.broker.protocol.version", "max.connection.creation.rate", "max.connections", "max.connections.per.ip",
 		"message.max.bytes", "min.insync.replicas", "offset.metadata.max.bytes", "offsets.retention.minutes",
-		"process.roles", "replica.fetch.max.bytes", "socket.request.max.bytes", "super.users", "transaction.max.timeout.ms",
+		"process.roles", "producer.id.expiration.ms", "replica.fetch.max.bytes", "socket.request.max.bytes", "super.users", "transaction.max.timeout.ms",
 		"transactional.id.expiration.ms", "zookeeper.connect",
 	}
 }

@@ -24,6 +24,12 @@ const (
 	asDebugger int32 = -2
 )
 
+// The isolation levels with which a consumer asks.
+const (
+	uncommitted int8 = 0
+	committed   int8 = 1
+)
+
 // UnsettledError says why the true end of a log cannot be told now (R5).
 type UnsettledError struct {
 	Partition Partition
@@ -88,11 +94,11 @@ func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leade
 	if err != nil {
 		return err
 	}
-	end, err := conn.listOffsets(ctx, asDebugger, logEnd, ps, leaders)
+	end, err := conn.listOffsets(ctx, asDebugger, logEnd, uncommitted, ps, leaders)
 	if err != nil {
 		return err
 	}
-	mark, err := conn.listOffsets(ctx, asConsumer, logEnd, ps, leaders)
+	mark, err := conn.listOffsets(ctx, asConsumer, logEnd, uncommitted, ps, leaders)
 	if err != nil {
 		return err
 	}
@@ -115,15 +121,21 @@ func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leade
 // LogStarts returns the first offset of each partition, as its leader tells.
 // Those that it does not tell are in the second map.
 func (c *Client) LogStarts(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
-	return c.offsets(ctx, logStart, partitions)
+	return c.offsets(ctx, logStart, uncommitted, partitions)
 }
 
 // HighWatermarks is LogStarts for where consumers find the end of the log.
 func (c *Client) HighWatermarks(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
-	return c.offsets(ctx, logEnd, partitions)
+	return c.offsets(ctx, logEnd, uncommitted, partitions)
 }
 
-func (c *Client) offsets(ctx context.Context, at int64, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+// StableEnds is LogStarts for the last stable offset: where consumers of
+// committed records find the end of the log.
+func (c *Client) StableEnds(ctx context.Context, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
+	return c.offsets(ctx, logEnd, committed, partitions)
+}
+
+func (c *Client) offsets(ctx context.Context, at int64, isolation int8, partitions []Partition) (map[Partition]int64, map[Partition]error, error) {
 	leaders, err := c.highestLeaders(ctx, topicsOf(partitions))
 	if err != nil {
 		return nil, nil, err
@@ -141,7 +153,7 @@ func (c *Client) offsets(ctx context.Context, at int64, partitions []Partition) 
 		conn, err := c.Broker(ctx, broker, control)
 		var told map[Partition]told
 		if err == nil {
-			told, err = conn.listOffsets(ctx, asConsumer, at, ps, leaders)
+			told, err = conn.listOffsets(ctx, asConsumer, at, isolation, ps, leaders)
 		}
 		for _, p := range ps {
 			if one := errors.Join(err, told[p].err); one != nil {
@@ -159,9 +171,9 @@ type told struct {
 	err    error
 }
 
-func (c *Conn) listOffsets(ctx context.Context, replica int32, at int64, ps []Partition, leaders map[Partition]Leader) (map[Partition]told, error) {
+func (c *Conn) listOffsets(ctx context.Context, replica int32, at int64, isolation int8, ps []Partition, leaders map[Partition]Leader) (map[Partition]told, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
-	req.ReplicaID = replica
+	req.ReplicaID, req.IsolationLevel = replica, isolation
 	index := map[string]int{}
 	for _, p := range ps {
 		i, ok := index[p.Topic]

@@ -1,0 +1,205 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Way is what the state asks of the copy of a topic.
+type Way string
+
+// The ways. A topic that is not named goes Forward.
+const (
+	Forward Way = "forward"
+	Halted  Way = "stopped"
+)
+
+// Directions are what the state asks of all workers (R18). Only the holder of
+// the migration's lock writes them. Each change has a higher epoch; the zero
+// value is what counts before the first one.
+type Directions struct {
+	Epoch  int64          `json:"epoch"`
+	Topics map[string]Way `json:"topics"`
+}
+
+// Of returns the way of a topic.
+func (d Directions) Of(topic string) Way {
+	if way, ok := d.Topics[topic]; ok {
+		return way
+	}
+	return Forward
+}
+
+// Entry is what a worker tells of itself, every few seconds. One that stays as
+// it is belongs to a worker that is dead, or stands still.
+type Entry struct {
+	ID         string    `json:"id"`
+	Host       string    `json:"host"`
+	PID        int       `json:"pid"`
+	Epoch      int64     `json:"epoch"` // of the directions that it has carried out, with nothing under way; -1: none yet
+	Partitions int       `json:"partitions"`
+	Stopped    []string  `json:"stopped,omitempty"` // partitions that cannot be copied, with why, some of them
+	Lag        int64     `json:"lag"`               // records, of its partitions
+	Records    int64     `json:"records"`           // copied since it began
+	Bytes      int64     `json:"bytes"`
+	Rate       float64   `json:"rate"`   // bytes a second
+	Serial     int64     `json:"serial"` // grows with each writing
+	WrittenAt  time.Time `json:"written_at"`
+}
+
+// Name says who it is, for people.
+func (e Entry) Name() string { return fmt.Sprintf("worker %s on %s (process %d)", e.ID, e.Host, e.PID) }
+
+// Where the shelf has the two.
+const (
+	directionName = "direction"
+	workerPrefix  = "worker/"
+)
+
+// ReadDirections returns what the state asks for.
+func ReadDirections(ctx context.Context, shelf Shelf) (Directions, error) {
+	var d Directions
+	values, err := shelf.All(ctx, directionName)
+	if err != nil {
+		return d, fmt.Errorf("reading the mirror's directions: %w", err)
+	}
+	if text, ok := values[directionName]; ok {
+		if err := json.Unmarshal(text, &d); err != nil {
+			return d, fmt.Errorf("reading the mirror's directions: %w", err)
+		}
+	}
+	return d, nil
+}
+
+// Direct makes the ways of some topics what the state asks for, and returns the
+// directions with their new epoch; those of other topics stay. Where nothing
+// changes the epoch does not either. The caller holds the migration's lock, and
+// waits with Barrier before it relies on anything.
+func Direct(ctx context.Context, shelf Shelf, ways map[string]Way) (Directions, error) {
+	d, err := ReadDirections(ctx, shelf)
+	if err != nil {
+		return d, err
+	}
+	next := Directions{Epoch: d.Epoch, Topics: map[string]Way{}}
+	for topic, way := range d.Topics {
+		next.Topics[topic] = way
+	}
+	for topic, way := range ways {
+		if d.Of(topic) != way {
+			next.Epoch = d.Epoch + 1
+		}
+		next.Topics[topic] = way
+	}
+	if next.Epoch == d.Epoch {
+		return d, nil
+	}
+	text, err := json.Marshal(next)
+	if err != nil {
+		return d, fmt.Errorf("encoding the mirror's directions: %w", err)
+	}
+	if err := shelf.Put(ctx, map[string][]byte{directionName: text}); err != nil {
+		return d, fmt.Errorf("keeping the mirror's directions: %w", err)
+	}
+	return next, nil
+}
+
+// Entries returns what the workers tell of themselves, by id.
+func Entries(ctx context.Context, shelf Shelf) (map[string]Entry, error) {
+	values, err := shelf.All(ctx, workerPrefix)
+	if err != nil {
+		return nil, fmt.Errorf("reading the mirror's workers: %w", err)
+	}
+	all := map[string]Entry{}
+	for name, text := range values {
+		var e Entry
+		if err := json.Unmarshal(text, &e); err != nil {
+			return nil, fmt.Errorf("reading %s of the mirror's state: %w", name, err)
+		}
+		all[strings.TrimPrefix(name, workerPrefix)] = e
+	}
+	return all, nil
+}
+
+// Enter keeps what a worker tells of itself.
+func Enter(ctx context.Context, shelf Shelf, e Entry) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encoding what a worker tells: %w", err)
+	}
+	return shelf.Put(ctx, map[string][]byte{workerPrefix + e.ID: text})
+}
+
+// Leave says that a worker does nothing any more.
+func Leave(ctx context.Context, shelf Shelf, id string) error {
+	return shelf.Put(ctx, map[string][]byte{workerPrefix + id: nil})
+}
+
+// BarrierError says who has not carried out the directions yet.
+type BarrierError struct {
+	Epoch   int64
+	Workers []Entry
+	Err     error // why nobody waits any more
+}
+
+func (e *BarrierError) Error() string {
+	var names []string
+	for _, w := range e.Workers {
+		names = append(names, w.Name())
+	}
+	return fmt.Sprintf("waiting for the mirror's workers to carry out the directions of epoch %d: %s: %v. Look at their output; one that is ended lets go at once, one that was killed after its lease",
+		e.Epoch, strings.Join(names, ", "), e.Err)
+}
+
+func (e *BarrierError) Unwrap() error { return e.Err }
+
+const barrierPause = 250 * time.Millisecond
+
+// Barrier waits until no worker copies by older directions (R18): each has
+// carried out that epoch with nothing under way, or is gone, or its entry has
+// not changed for as long as silent says, by the caller's clock, which is the
+// lease of workers and the time for which a request may be under way. now is a
+// clock that counts suspended time. The error is that of the shelf, or a
+// *BarrierError when ctx ends before.
+func Barrier(ctx context.Context, shelf Shelf, epoch int64, silent time.Duration, now func() time.Duration) error {
+	type sign struct {
+		serial int64
+		at     time.Duration
+	}
+	seen := map[string]sign{}
+	for {
+		entries, err := Entries(ctx, shelf)
+		if err != nil {
+			return err
+		}
+		var left []Entry
+		dead := map[string][]byte{}
+		at := now()
+		for id, e := range entries {
+			if s, ok := seen[id]; !ok || s.serial != e.Serial {
+				seen[id] = sign{e.Serial, at}
+			}
+			switch {
+			case e.Epoch >= epoch:
+			case at-seen[id].at < silent:
+				left = append(left, e)
+			default:
+				dead[workerPrefix+id] = nil
+			}
+		}
+		if len(left) == 0 {
+			// The next one need not wait for them again. One that wakes up after all
+			// has no lease before it has read the directions and entered itself anew.
+			return shelf.Put(ctx, dead)
+		}
+		select {
+		case <-ctx.Done():
+			slices.SortFunc(left, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
+			return &BarrierError{Epoch: epoch, Workers: left, Err: context.Cause(ctx)}
+		case <-time.After(barrierPause):
+		}
+	}
+}
