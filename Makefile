@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz bench campaign-crash campaign-lease campaign-access clean
+.PHONY: help build demo test lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,10 @@ fuzz: ## fuzz the plan loader for a minute
 
 bench: ## measure kplan at size against docs/benchmarks.md, on embedded and real clusters (minutes)
 	$(GO) test -tags bench -count=1 -timeout 30m -v ./internal/bench
+
+bench-mirror: ## the mirror beside MirrorMaker 2 and a TCP proxy, on real brokers; BENCH_CASES=1k,100,lz4,zstd,small,many,far (a quarter of an hour)
+	@mkdir -p bin
+	BENCH_OUT=$(CURDIR)/bin/bench-mirror.md $(GO) test -tags bench -count=1 -timeout 60m -v ./internal/bench/mirror
 
 campaign-crash: ## kill -9 after every journal record, on real brokers (long)
 	KPLAN_CAMPAIGN=crash $(GO) test -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan

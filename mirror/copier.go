@@ -66,10 +66,12 @@ type Limits struct {
 	Partition int           // bytes of a partition in an answer, and that may wait for the target; 0: 1 MiB
 	Request   int           // bytes of a produce request; 0: 4 MiB
 	Timeout   time.Duration // of a produce request; 0: 30 s
+	InFlight  int           // produce requests of a partition under way; 0, and at most: 5, what the broker's duplicate check remembers
+	Apart     bool          // batches are never merged, as small as they may be
 }
 
 const (
-	inFlight     = 5   // produce requests of a partition: what the broker's duplicate check remembers
+	mostInFlight = 5
 	perLane      = 500 // partitions on a connection, before there is another one
 	leastLanes   = 2
 	mostLanes    = 8
@@ -89,6 +91,8 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Fetch, 4<<20-64<<10)
 	set(&l.Partition, 1<<20)
 	set(&l.Request, 4<<20)
+	set(&l.InFlight, mostInFlight)
+	l.InFlight = min(l.InFlight, mostInFlight)
 	if l.Timeout == 0 {
 		l.Timeout = 30 * time.Second
 	}

@@ -103,13 +103,13 @@ func (s *sender) pick() ([]*part, []cut) {
 // pop moves the next batch from the queue to the flight. more says that another
 // may follow at once. p.mu is held.
 func (p *part) pop(s *sender) (c cut, ok, more bool) {
-	if p.phase != Copying || p.leaving || len(p.queue) == 0 || len(p.flight) >= inFlight {
+	if p.phase != Copying || p.leaving || len(p.queue) == 0 || len(p.flight) >= s.copier.Limits.InFlight {
 		return cut{}, false, false
 	}
 	c = p.merge(s)
 	p.flight = append(p.flight, c)
 	p.newest = max(p.newest, c.time)
-	return c, true, len(p.queue) > 0 && len(p.flight) < inFlight
+	return c, true, len(p.queue) > 0 && len(p.flight) < s.copier.Limits.InFlight
 }
 
 // The sizes below which waiting batches are merged: where a request costs the
@@ -129,7 +129,7 @@ func (p *part) merge(s *sender) cut {
 	n := 1
 	first := p.queue[0]
 	b, err := header(first.bytes)
-	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && len(first.bytes) < small && len(p.queue) >= backlog {
+	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && !s.copier.Limits.Apart && len(first.bytes) < small && len(p.queue) >= backlog {
 		for size := len(first.bytes); n < len(p.queue); n++ {
 			if size += len(p.queue[n].bytes); size > min(merged, p.limit) {
 				break

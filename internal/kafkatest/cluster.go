@@ -70,7 +70,7 @@ func start(ctx context.Context, log func(string, ...any), o Options) (*Cluster, 
 		return nil, err
 	}
 	fetched := time.Now()
-	c := &Cluster{options: o, id: o.ClusterID, jvm: jvm{classPath: path, heapMB: 512, system: o.SystemProperties}}
+	c := &Cluster{options: o, id: o.ClusterID, jvm: jvm{classPath: path, heapMB: 512, system: o.SystemProperties, more: o.JVM}}
 	if err := c.makeIdentity(); err != nil {
 		return nil, err
 	}
@@ -201,6 +201,17 @@ func (c *Cluster) Version() Version { return c.options.Version }
 
 // Evidence says how the version was found over the wire.
 func (c *Cluster) Evidence() string { return c.version }
+
+// PIDs are the processes of the brokers that were started last, broker 1 first.
+func (c *Cluster) PIDs() []int {
+	var all []int
+	for _, n := range c.nodes {
+		if n.proc != nil {
+			all = append(all, n.proc.cmd.Process.Pid)
+		}
+	}
+	return all
+}
 
 // Authority signed the brokers' certificates; it also makes clients'.
 func (c *Cluster) Authority() *certs.Authority { return c.authority }

@@ -57,6 +57,9 @@ type Options struct {
 	Racks []string
 	// SystemProperties are given to every JVM with -D.
 	SystemProperties map[string]string
+	// JVM is given to every JVM, behind this package's own flags, which make it
+	// small and quick to start: a measurement wants what a server has.
+	JVM []string
 
 	choose func(n int) ([]int, error) // ports; freePorts but for tests of this package
 }

@@ -28,6 +28,7 @@ type jvm struct {
 	logConfig string // JVM flag that names the logging configuration
 	heapMB    int
 	system    map[string]string // -D
+	more      []string          // over the flags of here
 }
 
 func (j jvm) args(mainClass string, args ...string) []string {
@@ -38,6 +39,7 @@ func (j jvm) args(mainClass string, args ...string) []string {
 	for _, name := range slices.Sorted(maps.Keys(j.system)) {
 		base = append(base, "-D"+name+"="+j.system[name])
 	}
+	base = append(base, j.more...)
 	return append(append(base, "-cp", j.classPath, mainClass), args...)
 }
 
