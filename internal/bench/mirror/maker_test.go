@@ -25,7 +25,7 @@ func mirrorMaker(t *testing.T, c *loaded) *exec.Cmd {
 	dir := t.TempDir()
 	n := aliases.Add(1)
 	from, to := fmt.Sprintf("src%d", n), fmt.Sprintf("dst%d", n)
-	conf := strings.NewReplacer("FROM", from, "TO", to, "TOPIC", c.topic, "CODEC", c.codec,
+	conf := strings.NewReplacer("TOPIC", c.topic, "FROM", from, "TO", to, "CODEC", c.codec,
 		"SOURCE", c.stage.source.Bootstrap(kafkatest.Plaintext)[0], "TARGET", c.stage.target.Bootstrap(kafkatest.Plaintext)[0]).Replace(`
 clusters=FROM,TO
 FROM.bootstrap.servers=SOURCE

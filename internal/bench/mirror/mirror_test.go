@@ -16,7 +16,7 @@ import (
 
 const (
 	rounds    = 2 // of each program, in turns; BENCH_ROUNDS
-	copyLimit = 5 * time.Minute
+	copyLimit = 3 * time.Minute
 )
 
 // TestMirror measures each load: kplan, MirrorMaker 2 and the proxy, in turns.
