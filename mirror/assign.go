@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,7 +23,8 @@ type Assignment struct {
 	// another id is another topic. Zero: not known.
 	Topics Topics
 	// MaxBatch is how many bytes a batch may have on the target: its
-	// max.message.bytes. 0: Limits.Batch.
+	// max.message.bytes. 0: not known; batches have Limits.Batch, and what is
+	// refused all the same is cut smaller.
 	MaxBatch int
 	// Ahead makes the map durable (Store.Keep) before the records that it is
 	// about are sent. It is needed where the source is compacted: what was read
@@ -86,13 +88,14 @@ func (c *Copier) Add(partitions map[wire.Partition]Assignment) error {
 		if made.parts[id] != nil {
 			return &AssignedError{Partition: id, Assigned: true}
 		}
+		p := newPart(id, a, c.Wait)
 		if a.MaxBatch == 0 {
-			a.MaxBatch = c.Limits.Batch
+			p.limit, p.most = c.Limits.Batch, math.MaxInt32
 		}
-		if _, err := batch.NewSplicer(batch.Limits{Batch: a.MaxBatch, Unpacked: c.Limits.Unpacked}); err != nil {
+		if _, err := batch.NewSplicer(batch.Limits{Batch: p.limit, Unpacked: c.Limits.Unpacked}); err != nil {
 			return fmt.Errorf("copying %s[%d]: %w", id.Topic, id.Number, err)
 		}
-		made.parts[id] = newPart(id, a, c.Wait)
+		made.parts[id] = p
 	}
 	made.order = ordered(made.parts)
 	c.spread(made.order)
@@ -153,7 +156,7 @@ func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) error 
 		p.drop()
 		p.mu.Unlock()
 	}
-	err := landed(ctx, leaving)
+	err := awaitLanding(ctx, leaving)
 	if err == nil {
 		err = c.keep(leaving)
 	}
@@ -161,8 +164,8 @@ func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) error 
 	return err
 }
 
-// landed waits until nothing of the partitions is under way.
-func landed(ctx context.Context, parts []*part) error {
+// awaitLanding waits until nothing of the partitions is under way.
+func awaitLanding(ctx context.Context, parts []*part) error {
 	tick := time.NewTicker(settleInterval)
 	defer tick.Stop()
 	for {
@@ -214,7 +217,7 @@ var errForgotten = errors.New("the mirror was told to leave the partition")
 
 // Map returns what is known to be on the target, as a copy: it ends where the
 // target's acknowledgements do. false: the partition is not assigned, or where
-// its copy begins is not known yet.
+// the target's log ends is not known yet.
 func (c *Copier) Map(id wire.Partition) (*Map, bool) {
 	p := c.part(id)
 	if p == nil {
@@ -222,15 +225,20 @@ func (c *Copier) Map(id wire.Partition) (*Map, bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.offsets == nil {
+	if p.offsets == nil || p.fresh {
 		return nil, false
 	}
+	m, err := p.landed()
+	return m, err == nil
+}
+
+// landed is the map of what the target has acknowledged. p.mu is held.
+func (p *part) landed() (*Map, error) {
 	m := p.offsets.Clone()
-	if p.phase != Copying {
-		return m, m.CutTarget(max(p.acked, m.Start().Target)) == nil
+	if p.phase == Copying { // what was read and holds nothing to copy is known, too
+		if err := m.Cover(Point{p.next, p.planned}); err != nil {
+			return nil, err
+		}
 	}
-	if err := m.Cover(Point{p.next, p.planned}); err != nil {
-		return nil, false
-	}
-	return m, m.CutTarget(p.acked) == nil
+	return m, m.CutTarget(p.acked)
 }

@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -114,6 +113,7 @@ type Copier struct {
 	senders map[route]*sender
 	readers map[route]bool
 	wake    chan struct{} // tells the resumer
+	planned chan struct{} // tells keepAhead
 	group   sync.WaitGroup
 	loopCtx context.Context
 }
@@ -136,7 +136,7 @@ func New(conf Config) (*Copier, error) {
 	}
 	c := &Copier{
 		Config: conf, throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), planned: make(chan struct{}, 1),
 	}
 	c.table.Store(&table{})
 	c.splicers.New = func() any { return spare.Sibling() }
@@ -151,17 +151,19 @@ func (c Config) splicing() batch.Limits {
 	return batch.Limits{Batch: c.Limits.Batch, Unpacked: c.Limits.Unpacked}
 }
 
-// splicer returns one that makes batches of at most so many bytes.
-func (c *Copier) splicer(limit int) *batch.Splicer {
+// splicer returns one that makes batches that the target of a partition takes.
+func (c *Copier) splicer(p *part) *batch.Splicer {
 	s := c.splicers.Get().(*batch.Splicer)
 	s.Reset()
-	s.Bound(limit)
+	s.Bound(p.limit, p.most)
 	return s
 }
 
 // Run copies until ctx ends, then lets what is under way come to its end and
 // keeps the offsets. A partition that cannot be copied is stopped with a reason
-// (Status); the others go on.
+// (Status); the others go on. What may pass is waited for, however long it
+// takes, with a reason in Status: Run ends by ctx alone, and its error is that
+// of the last Store.Keep.
 func (c *Copier) Run(ctx context.Context) error {
 	loops, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -170,49 +172,54 @@ func (c *Copier) Run(ctx context.Context) error {
 	defer stopReading(nil)
 	c.group.Go(func() { c.resumeAll(reading) })
 	c.group.Go(func() { c.routeAll(reading) })
+	c.group.Go(func() { c.keepAhead(loops) })
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
-	var err error
-	for ctx.Err() == nil && err == nil {
+	var failing notice
+	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
 		case <-tick.C:
-			err = c.keep(c.all())
+			if err := c.keep(c.all()); failing.news(err) {
+				c.Log.Warn("the copy goes on; what is not kept is found again by reading", "err", err)
+			}
 		}
 	}
-	stopReading(err)
+	stopReading(nil)
 	c.settle()
 	stop()
 	c.group.Wait()
-	return errors.Join(err, c.keep(c.all()))
+	return c.keep(c.all())
 }
 
 // settle waits until nothing is under way, or the last request must have ended.
 func (c *Copier) settle() {
 	ctx, cancel := context.WithTimeout(c.loopCtx, c.Limits.Timeout)
 	defer cancel()
-	if err := landed(ctx, c.all()); err != nil {
+	if err := awaitLanding(ctx, c.all()); err != nil {
 		c.Log.Warn("ending the copy", "err", err)
 	}
 }
 
-// keep hands those maps to the store that have changed.
-func (c *Copier) keep(parts []*part) error {
-	c.keeping.Lock()
-	defer c.keeping.Unlock()
-	changed := map[wire.Partition]*Map{}
-	for _, p := range parts {
-		if c.Lease != nil && c.Lease(p.Partition) != nil {
-			continue // whoever has it now keeps its map
-		}
-		p.mu.Lock()
-		if m := p.changed(); m != nil {
-			changed[p.Partition] = m
-		}
-		p.mu.Unlock()
+// notice keeps a failure that goes on from being told again and again.
+type notice struct {
+	last string
+	at   time.Time
+}
+
+const again = time.Minute
+
+// news reports whether an error is to be told now: it is another one than the
+// last, or that was told long ago.
+func (n *notice) news(err error) bool {
+	if err == nil {
+		n.last = ""
+		return false
 	}
-	if len(changed) == 0 {
-		return nil
+	now := time.Now()
+	if err.Error() == n.last && now.Sub(n.at) < again {
+		return false
 	}
-	return c.Store.Keep(changed)
+	n.last, n.at = err.Error(), now
+	return true
 }

@@ -1,18 +1,20 @@
 package mirror
 
 import (
+	"errors"
 	"fmt"
 
+	"kplan/mirror/batch"
 	"kplan/mirror/wire"
 )
 
 // GapError says that the source has no longer, or not yet, what is to be read
-// next: its retention has overtaken the copy, its log was truncated, or the
-// topic was made anew.
+// next: its retention has overtaken the copy, or its log was truncated.
 type GapError struct {
 	Partition wire.Partition
 	Next      int64 // the source offset to read
-	LogStart  int64 // -1: not told
+	LogStart  int64
+	LogEnd    int64
 }
 
 func (e *GapError) Error() string {
@@ -20,7 +22,7 @@ func (e *GapError) Error() string {
 	if e.LogStart > e.Next {
 		return fmt.Sprintf("%s: its log starts at %d. Retention deleted records before they were copied; raise retention.ms of the source's topic and copy it anew, or accept the loss by name", text, e.LogStart)
 	}
-	return text + ": its log ends before. It was truncated, or the topic was deleted and created again; find out which before anything is copied"
+	return fmt.Sprintf("%s: its log ends at %d", text, e.LogEnd) + ". It was truncated, or the topic was deleted and created again; find out which before anything is copied"
 }
 
 // TruncatedError says that a log has lost records that were there.
@@ -59,4 +61,80 @@ type LostError struct {
 
 func (e *LostError) Error() string {
 	return fmt.Sprintf("%s[%d]: the target's log ends at %d, before the offset %d where the copy began: the topic was deleted, or made anew. Look at it, then copy it anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.Least)
+}
+
+// RecreatedError says that a topic is not the one whose copy was begun.
+type RecreatedError struct {
+	Partition wire.Partition
+	Side      string // source or target
+	Was, Is   wire.TopicID
+}
+
+func (e *RecreatedError) Error() string {
+	return fmt.Sprintf("%s[%d]: on the %s the topic was deleted and created again (its id was %s and is %s): offsets of the old one mean nothing in it. Copy it anew, or leave it out", e.Partition.Topic, e.Partition.Number, e.Side, e.Was, e.Is)
+}
+
+// UnmappedError says that nobody knows which records of a compacted source some
+// records of the target are.
+type UnmappedError struct {
+	Partition wire.Partition
+	MapEnd    int64
+	LogEnd    int64
+}
+
+func (e *UnmappedError) Error() string {
+	return fmt.Sprintf("%s[%d]: the target's log ends at %d, and the offset map at %d: another mirror has sent what is between, or the newest map was lost. The source is compacted, so it cannot be found again by reading; end the other mirror and copy the partition anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.MapEnd)
+}
+
+// RefusedError says that the target will not take some records, however often
+// they are sent.
+type RefusedError struct {
+	Partition wire.Partition
+	Source    int64 // offset of the first of them
+	Records   int64
+	Size      int // bytes of their batch
+	Cause     error
+}
+
+func (e *RefusedError) Error() string {
+	what := fmt.Sprintf("the record at source offset %d", e.Source)
+	if e.Records > 1 {
+		what = fmt.Sprintf("the %d records from source offset %d on", e.Records, e.Source)
+	}
+	text := fmt.Sprintf("%s[%d]: the target refuses %s (a batch of %d bytes): %v", e.Partition.Topic, e.Partition.Number, what, e.Size, e.Cause)
+	if wire.TooLarge(e.Cause) {
+		return text + ". Raise max.message.bytes of the target's topic, and segment.bytes where that is smaller"
+	}
+	return text + ". Compare the configs of the topic on both sides; while it is copied it needs cleanup.policy=delete and message.timestamp.type=CreateTime"
+}
+
+func (e *RefusedError) Unwrap() error { return e.Cause }
+
+// SequenceError says that the target's broker expects other sequences than its
+// log's end tells.
+type SequenceError struct {
+	Partition wire.Partition
+	Offset    int64 // the log end at which all were refused
+	Cause     error
+}
+
+func (e *SequenceError) Error() string {
+	return fmt.Sprintf("%s[%d]: the target refuses the sequence that belongs to its log end %d, again and again: %v. Its log has markers, or records of an earlier phase, that the copy does not know of; the partition has to be copied anew", e.Partition.Topic, e.Partition.Number, e.Offset, e.Cause)
+}
+
+func (e *SequenceError) Unwrap() error { return e.Cause }
+
+// ofPartition reports whether an error is about one partition and will not pass.
+func ofPartition(err error) bool {
+	var stranger *StrangerError
+	var damaged *batch.DamageError
+	var gap *GapError
+	var truncated *TruncatedError
+	return errors.As(err, &stranger) || misplaced(err) || errors.As(err, &damaged) ||
+		errors.As(err, &gap) || errors.As(err, &truncated) || errors.As(err, new(*LostError))
+}
+
+func misplaced(err error) bool {
+	var e *batch.MisplacedError
+	return errors.As(err, &e)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"kplan/mirror/batch"
 	"kplan/mirror/wire"
@@ -12,6 +13,8 @@ import (
 // inspect reads the headers on the target between two offsets: every batch has
 // to be this mirror's, at the place that its sequence names (R23, R24).
 func (c *Copier) inspect(ctx context.Context, p *part, from, end int64) error {
+	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
+	defer cancel()
 	r := c.routing.now.Load()
 	if r == nil {
 		return errNoRoutes
@@ -19,7 +22,7 @@ func (c *Copier) inspect(ctx context.Context, p *part, from, end int64) error {
 	leader := r.target[p.Partition]
 	conn, err := c.Target.Broker(ctx, leader.Broker, inspecting)
 	if err != nil {
-		return err
+		return fmt.Errorf("reading the target: %w", err)
 	}
 	for at := from; at < end; {
 		answer, err := conn.Fetch(ctx, wire.Fetch{
@@ -42,8 +45,10 @@ func (c *Copier) inspect(ctx context.Context, p *part, from, end int64) error {
 	return nil
 }
 
-// inspecting is the lane for reading the target.
-const inspecting = -2
+const (
+	inspecting   = -2              // the lane for reading the target
+	inspectLimit = 2 * time.Minute // for one partition: others wait
+)
 
 var errNoRoutes = errors.New("the leaders are not known yet")
 
@@ -57,7 +62,7 @@ func (c *Copier) inspected(p *part, answer *wire.Answer, at int64) (int64, error
 			continue
 		}
 		if f.Err != nil {
-			return at, f.Err
+			return at, fmt.Errorf("reading the target: %w", f.Err)
 		}
 		r := batch.NewReader(f.Records)
 		for r.Next() {
@@ -78,12 +83,4 @@ func (c *Copier) inspected(p *part, answer *wire.Answer, at int64) (int64, error
 		}
 	}
 	return at, nil
-}
-
-// ofPartition reports whether an error is about one partition and will not pass.
-func ofPartition(err error) bool {
-	var stranger *StrangerError
-	var misplaced *batch.MisplacedError
-	var damaged *batch.DamageError
-	return errors.As(err, &stranger) || errors.As(err, &misplaced) || errors.As(err, &damaged)
 }

@@ -48,17 +48,20 @@ type part struct {
 
 	mu      sync.Mutex
 	phase   Phase
-	why     error // Stopped: the reason; Resuming: what is waited for
-	offsets *Map  // nil: where the copy begins is not known yet
-	fresh   bool  // nothing was sent by this process yet
-	leaving bool  // Remove waits for what is under way
+	why     error     // Stopped: the reason; else what is waited for
+	since   time.Time // since when it is that
+	offsets *Map      // nil: where the copy begins is not known yet
+	fresh   bool      // nothing was sent by this process yet
+	leaving bool      // Remove waits for what is under way
 	topics  Topics
-	limit   int // bytes of a batch
+	limit   int // bytes that a batch should have
+	most    int // and that one of a single record may have
 	ahead   bool
-	latest  bool
+	fromEnd bool
 
 	next    int64 // source offset to read
 	epoch   int32 // leader epoch of the last batch that was read, -1: none
+	muted   bool  // why says that the source cannot be read
 	starved bool  // the last answer had a part of a batch only
 	busy    bool  // an answer is waited for
 	mark    int64 // the source's last stable offset, as heard last
@@ -70,10 +73,20 @@ type part struct {
 	queue   []cut
 	queued  int // bytes
 	flight  []cut
-	tries   int       // resumes without an acknowledgement in between
-	until   time.Time // not to be resumed before
-	newest  int64     // newest time stamp that was sent, in ms
-	kept    Point     // up to where the store knows the map
+	broker  int32      // where the flight went
+	conn    *wire.Conn // on which it went
+	proved  bool       // a batch was acknowledged since the last resume
+	tries   int        // failures without an acknowledgement in between
+	until   time.Time  // not to be resumed before
+	quiet   time.Time  // from then on nothing is under way that nobody waits for
+	doubt   error      // what seems to be wrong, and is looked into by the resumer
+	ended   int64      // the target's log end at the last resume
+	stuck   int        // refusals of the sequence that belongs there
+	warned  bool       // of records that somebody else has sent
+	kept    Point      // up to where the store knows the map
+	plans   int        // resumes: what was planned before the last one does not count
+	latest  int64      // newest time stamp of the batch that was acknowledged last, in ms
+	durable int64      // ahead: target offsets below have their place in the store's map
 
 	filter batch.Filter
 	copied counts
@@ -84,11 +97,15 @@ type counts struct{ records, bytes int64 }
 func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 	made := &part{
 		Partition: p, lane: -1, epoch: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
-		limit: a.MaxBatch, ahead: a.Ahead, latest: a.Latest,
+		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest,
 	}
 	if a.Offsets != nil {
 		made.kept = a.Offsets.End()
-		made.acked = a.Offsets.Start().Target // what of the rest is there, the log end tells
+		made.next, made.planned = made.kept.Source, made.kept.Target
+		made.acked, made.durable = made.planned, made.planned
+		if !a.Settled { // whoever copied it before may have died a moment ago
+			made.quiet = time.Now().Add(wait)
+		}
 	}
 	return made
 }
@@ -100,8 +117,20 @@ func (p *part) wants(limit int) bool {
 
 // stop ends the copy of this partition. p.mu is held.
 func (p *part) stop(why error) {
-	p.phase, p.why = Stopped, why
+	if p.phase == Stopped {
+		return // the first reason counts
+	}
+	p.phase = Stopped
+	p.note(why)
 	p.drop()
+}
+
+// note says what the partition waits for. p.mu is held.
+func (p *part) note(why error) {
+	if why == nil || p.why == nil || why.Error() != p.why.Error() {
+		p.since = time.Now()
+	}
+	p.why = why
 }
 
 // resume forgets what was not acknowledged: it is read again from where the
@@ -110,7 +139,8 @@ func (p *part) resume(why error) {
 	if p.phase == Stopped {
 		return
 	}
-	p.phase, p.why = Resuming, why
+	p.phase = Resuming
+	p.note(why)
 	p.drop()
 }
 
@@ -121,23 +151,6 @@ func (p *part) drop() {
 		c.release()
 	}
 	p.queue, p.queued = nil, 0
-}
-
-// changed returns a copy of the map if the store does not have it. p.mu is held.
-func (p *part) changed() *Map {
-	if p.offsets == nil {
-		return nil
-	}
-	// What was read and holds nothing to copy is known, too.
-	if err := p.offsets.Cover(Point{p.next, p.planned}); p.phase == Copying && err != nil {
-		p.stop(err)
-		return nil
-	}
-	if p.offsets.End() == p.kept {
-		return nil
-	}
-	p.kept = p.offsets.End()
-	return p.offsets.Clone()
 }
 
 // take plans what an answer brought for this partition. p.mu is held.
@@ -200,12 +213,15 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 			err = b.Rewrite(stamp)
 		}
 		if err == nil {
-			a.Hold()
-			p.put(cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()})
+			err = p.put(c, cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()})
+		}
+		if err == nil {
 			err = p.plan(run)
 		}
 	}
-	p.next = run.End()
+	if err == nil {
+		p.next = run.End()
+	}
 	return err
 }
 
@@ -219,7 +235,7 @@ func (p *part) message(c *Copier, m batch.Message) error {
 // anew puts the records of one batch of the source together to batches that the
 // target takes: after a cut, with gaps closed, with the times of the append.
 func (p *part) anew(c *Copier, next int64, open func(*batch.Splicer) error) error {
-	s := c.splicer(p.limit)
+	s := c.splicer(p)
 	defer c.splicers.Put(s)
 	if err := open(s); err != nil {
 		return err
@@ -259,7 +275,9 @@ func (p *part) finish(c *Copier, s *batch.Splicer) error {
 		return err
 	}
 	if p.planned >= p.present {
-		p.put(cut{base: p.planned, count: count, bytes: bytes, time: made.MaxTimestamp()})
+		if err := p.put(c, cut{base: p.planned, count: count, bytes: bytes, time: made.MaxTimestamp()}); err != nil {
+			return err
+		}
 	}
 	return p.plan(runs...)
 }
@@ -283,7 +301,7 @@ func (p *part) halve(c *Copier, bytes []byte, runs []batch.Run) error {
 	if err := p.plan(known...); err != nil {
 		return err
 	}
-	s := c.splicer(p.limit)
+	s := c.splicer(p)
 	defer c.splicers.Put(s)
 	if err := s.Open(whole, there, batch.All); err != nil {
 		return err
@@ -300,7 +318,9 @@ func (p *part) halve(c *Copier, bytes []byte, runs []batch.Run) error {
 	if err != nil {
 		return err
 	}
-	p.put(cut{base: p.planned, count: count, bytes: rest, time: whole.MaxTimestamp()})
+	if err := p.put(c, cut{base: p.planned, count: count, bytes: rest, time: whole.MaxTimestamp()}); err != nil {
+		return err
+	}
 	return p.plan(behind(runs, there)...)
 }
 
@@ -335,10 +355,30 @@ func (p *part) plan(runs ...batch.Run) error {
 	return nil
 }
 
-func (p *part) put(c cut) {
-	p.queue = append(p.queue, c)
-	p.queued += len(c.bytes)
+// put makes a batch wait to be sent, unless it has to be waited for those that
+// another process, or a broken connection, may still bring: the broker does not
+// recognise them again where records are old, and not for what they are where
+// the source is compacted (R23). The error is errUnderWay.
+func (p *part) put(c *Copier, one cut) error {
+	if now := time.Now(); now.Before(p.quiet) && (p.ahead || c.forgotten(one.time, now)) {
+		return errUnderWay
+	}
+	if one.held != nil {
+		one.held.Hold()
+	}
+	p.queue = append(p.queue, one)
+	p.queued += len(one.bytes)
+	return nil
 }
+
+// forgotten reports whether the target may have forgotten the producer of a
+// batch, by its newest time stamp in ms.
+func (c *Copier) forgotten(stamp int64, now time.Time) bool {
+	return c.MaxAge > 0 && now.Sub(time.UnixMilli(stamp)) > c.MaxAge-c.Wait
+}
+
+// errUnderWay says that sending has to wait.
+var errUnderWay = errors.New("what was sent before may still be under way, and the target would not recognise it (R23)")
 
 // errSuperseded says that a mirror of a later phase writes.
 var errSuperseded = errors.New("a mirror of a later phase writes to the target: this one must not go on")

@@ -94,9 +94,7 @@ func (c *Copier) unread(parts map[wire.Partition]*part, err error) {
 	for _, p := range parts {
 		p.mu.Lock()
 		p.busy = false
-		if p.phase == Copying {
-			p.why = fmt.Errorf("reading the source: %w", err)
-		}
+		p.unread(err)
 		p.mu.Unlock()
 	}
 	c.reroute()
@@ -130,27 +128,55 @@ func (c *Copier) plan(parts map[wire.Partition]*part, answer *wire.Answer) {
 func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 	switch {
 	case errors.Is(f.Err, wire.ErrOffsetOutOfRange):
-		p.stop(&GapError{Partition: p.Partition, Next: p.next, LogStart: f.LogStart})
+		p.suspect(c, &GapError{Partition: p.Partition, Next: p.next, LogStart: f.LogStart, LogEnd: f.HighWatermark})
 		return
 	case f.DivergingAt >= 0:
-		p.stop(&TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt})
+		p.suspect(c, &TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt})
 		return
 	case f.Err != nil && wire.Retriable(f.Err):
-		p.why = fmt.Errorf("reading the source: %w", f.Err)
+		p.unread(f.Err)
 		c.reroute()
 		return
 	case f.Err != nil:
-		p.stop(fmt.Errorf("the source does not let it be read: %w", f.Err))
+		p.stop(fmt.Errorf("%s[%d]: the source does not let it be read: %w", p.Topic, p.Number, f.Err))
 		return
 	}
-	p.why = nil
+	if p.muted {
+		p.muted = false
+		p.note(nil)
+	}
 	p.mark, p.start = f.LastStable, f.LogStart
 	if p.mark < 0 {
 		p.mark = f.HighWatermark
 	}
-	if err := p.take(c, answer, f); err != nil {
-		p.stop(err)
+	switch err := p.take(c, answer, f); {
+	case errors.Is(err, errUnderWay):
+		p.resume(err)
+		p.until = p.quiet
+		c.resumeSoon()
+	case err != nil:
+		p.stop(fmt.Errorf("%s[%d]: %w", p.Topic, p.Number, err))
 	}
+	if p.ahead && p.durable < p.planned {
+		c.keepSoon()
+	}
+}
+
+// unread notes why the source cannot be read now. p.mu is held.
+func (p *part) unread(err error) {
+	if p.phase == Copying {
+		p.muted = true
+		p.note(fmt.Errorf("reading the source: %w", err))
+	}
+}
+
+// suspect has the resumer look into what would end the copy. p.mu is held.
+func (p *part) suspect(c *Copier, doubt error) {
+	p.resume(doubt)
+	p.doubt = doubt
+	p.until = time.Now().Add(p.patience())
+	p.tries++
+	c.resumeSoon()
 }
 
 func pause(ctx context.Context, d time.Duration) {

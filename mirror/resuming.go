@@ -2,8 +2,8 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"time"
 
 	"kplan/mirror/wire"
@@ -11,7 +11,8 @@ import (
 
 const (
 	resumePause = 100 * time.Millisecond
-	mostTries   = 20 // resumes of a partition without any progress
+	longestTry  = 2 * time.Second // between two looks at a partition that makes no progress
+	mostStuck   = 20              // refusals of a sequence at one and the same log end
 )
 
 // resumeSoon wakes the resumer.
@@ -26,11 +27,7 @@ func (c *Copier) resumeSoon() {
 // there on (R5).
 func (c *Copier) resumeAll(ctx context.Context) {
 	for ctx.Err() == nil {
-		left, err := c.resumeOnce(ctx)
-		if err != nil {
-			c.Log.Warn("asking for log ends", "err", err)
-		}
-		if left || err != nil {
+		if c.resumeOnce(ctx) {
 			pause(ctx, resumePause)
 			continue
 		}
@@ -41,167 +38,201 @@ func (c *Copier) resumeAll(ctx context.Context) {
 	}
 }
 
-// resumeOnce tries all that can be; left reports whether some still have to wait.
-func (c *Copier) resumeOnce(ctx context.Context) (left bool, err error) {
+// resumeOnce tries all that can be; left reports whether some still have to
+// wait. What keeps one from going on is in its standing, and it is tried again
+// as long as that may pass: an outage stops no partition for good.
+func (c *Copier) resumeOnce(ctx context.Context) (left bool) {
+	ready, left := c.resumable(time.Now())
+	if len(ready) == 0 {
+		return left
+	}
+	if err := c.identify(ctx, ready); err != nil {
+		c.hinder(ready, err)
+		return true
+	}
+	c.begin(ctx, ready)
 	var ids []wire.Partition
-	for _, p := range c.all() {
-		p.mu.Lock()
-		switch {
-		case p.phase != Resuming || p.leaving:
-		case c.Lease != nil && c.Lease(p.Partition) != nil:
-			left = true
-		case len(p.flight) > 0:
-			// Its last answer wakes us.
-		case p.busy, time.Now().Before(p.until):
-			left = true
-		default:
+	for _, p := range ready {
+		if p.begun() {
 			ids = append(ids, p.Partition)
+		} else {
+			left = true
 		}
-		p.mu.Unlock()
 	}
 	if len(ids) == 0 {
-		return left, nil
-	}
-	if err := c.beginAll(ctx, ids); err != nil {
-		return true, err
+		return left
 	}
 	ends, unsettled, err := c.Target.LogEnds(ctx, ids)
 	if err != nil {
-		return true, err
+		c.hinder(ready, fmt.Errorf("asking for log ends of the target: %w", err))
+		return true
 	}
-	for id, why := range unsettled {
-		if p := c.part(id); p != nil {
-			p.mu.Lock()
-			p.why = why
-			p.mu.Unlock()
-		}
-		left = true
-	}
-	for id, end := range ends {
-		p := c.part(id)
-		if p == nil {
-			continue
-		}
-		if p.offsets == nil {
-			left = true
-			continue
-		}
-		if err := c.resumeAt(ctx, p, end); err != nil {
-			return true, err
-		}
-	}
-	return left, nil
-}
-
-// beginAll notes where new partitions begin, durably.
-func (c *Copier) beginAll(ctx context.Context, ids []wire.Partition) error {
-	var fresh []wire.Partition
-	for _, id := range ids {
-		if p := c.part(id); p != nil && p.offsets == nil {
-			fresh = append(fresh, id)
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	starts, _, err := c.begins(ctx, fresh)
-	if err != nil {
-		return err
-	}
-	ends, _, err := c.Target.LogEnds(ctx, fresh)
-	if err != nil {
-		return err
-	}
-	for _, id := range fresh {
-		start, ok := starts[id]
-		end, settled := ends[id]
-		if !ok || !settled {
-			continue // again later
-		}
-		begin := Point{Source: start, Target: end}
-		offsets, err := NewMap(begin)
-		if err != nil {
-			return err
-		}
-		if err := c.Store.Begin(id, Beginning{Point: begin}); err != nil {
-			return fmt.Errorf("noting where the copy of %s[%d] begins: %w", id.Topic, id.Number, err)
-		}
-		p := c.part(id)
-		if p == nil {
-			continue
+	for _, p := range ready {
+		end, settled := ends[p.Partition]
+		switch why := unsettled[p.Partition]; {
+		case why != nil:
+			c.hinder([]*part{p}, fmt.Errorf("resuming: %w", why))
+		case settled:
+			c.resumeAt(ctx, p, end)
 		}
 		p.mu.Lock()
-		p.offsets, p.kept = offsets, Point{-1, -1}
+		left = left || p.phase == Resuming
 		p.mu.Unlock()
 	}
-	return nil
+	return left
 }
 
-// begins returns where on the source new partitions begin.
-func (c *Copier) begins(ctx context.Context, ids []wire.Partition) (map[wire.Partition]int64, map[wire.Partition]error, error) {
-	var early, late []wire.Partition
-	for _, id := range ids {
-		if p := c.part(id); p != nil && p.latest {
-			late = append(late, id)
-		} else {
-			early = append(early, id)
+// resumable returns those that may be tried now.
+func (c *Copier) resumable(now time.Time) (ready []*part, left bool) {
+	for _, p := range c.all() {
+		var unleased error
+		if c.Lease != nil {
+			unleased = c.Lease(p.Partition)
 		}
+		p.mu.Lock()
+		switch {
+		case p.phase != Resuming || p.leaving:
+		case unleased != nil:
+			p.note(fmt.Errorf("asking for the lease: %w", unleased))
+			left = true
+		case len(p.flight) > 0:
+			// Its last answer wakes us.
+		case p.busy, now.Before(p.until):
+			left = true
+		default:
+			ready = append(ready, p)
+		}
+		p.mu.Unlock()
 	}
-	starts, failed, err := c.Source.LogStarts(ctx, early)
-	if err != nil || len(late) == 0 {
-		return starts, failed, err
-	}
-	marks, unknown, err := c.Source.HighWatermarks(ctx, late)
-	maps.Copy(starts, marks)
-	maps.Copy(failed, unknown)
-	return starts, failed, err
+	return ready, left
 }
 
-// resumeAt goes on from the target's log end. A process that begins may find
-// more there than it remembers: that is its own, sent before it died, and is
-// planned anew without being sent, when every batch bears its mark. One that
-// runs knows what it has sent.
-func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) error {
+// hinder notes why partitions cannot go on now. They are tried again, less and
+// less often.
+func (c *Copier) hinder(parts []*part, why error) {
+	for _, p := range parts {
+		p.mu.Lock()
+		if p.phase == Resuming {
+			p.note(why)
+			p.until = time.Now().Add(p.patience())
+			p.tries++
+		}
+		p.mu.Unlock()
+	}
+}
+
+// patience is how long to wait after so many tries without progress.
+func (p *part) patience() time.Duration {
+	if p.tries == 0 {
+		return 0
+	}
+	return min(resumePause<<min(p.tries, 10), longestTry)
+}
+
+func (p *part) begun() bool {
 	p.mu.Lock()
-	from, fresh := p.offsets.End().Target, p.fresh
+	defer p.mu.Unlock()
+	return p.offsets != nil && p.phase == Resuming
+}
+
+func (p *part) unbegun() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.offsets == nil && p.phase == Resuming
+}
+
+// resumeAt goes on from the target's log end. What is there beyond the last
+// acknowledgement is looked at first: it has to be the mirror's own, at its
+// place, and is then planned anew without being sent (R14, R24). Who sent it
+// does not matter: this process, one that died, or another mirror that was
+// started by mistake, since all of them put the same records there.
+func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) {
+	p.mu.Lock()
+	start, known, last, doubt := p.offsets.Start().Target, p.offsets.End().Target, p.acked, p.doubt
 	p.mu.Unlock()
-	if end > from && fresh {
-		if err := c.inspect(ctx, p, from, end); err != nil {
-			return c.halt(p, err)
+	if end < start {
+		c.halt(p, &LostError{Partition: p.Partition, LogEnd: end, Least: start})
+		return
+	}
+	if err := c.settleDoubt(ctx, p, doubt); err != nil {
+		c.halt(p, err)
+		return
+	}
+	if end > last {
+		if err := c.inspect(ctx, p, last, end); err != nil {
+			c.reroute()
+			c.halt(p, err)
+			return
 		}
+	}
+	if misplaced(doubt) { // and the log does not show why
+		c.halt(p, doubt)
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.tries++
-	switch {
-	case end < p.offsets.Start().Target:
-		p.stop(&LostError{Partition: p.Partition, LogEnd: end, Least: p.offsets.Start().Target})
-		return nil
-	case end > from && !fresh:
-		p.stop(&StrangerError{Partition: p.Partition, Offset: from, ProducerID: -1, Planned: from})
-		return nil
-	case p.tries > mostTries:
-		p.stop(fmt.Errorf("no progress in %d tries, the last failure: %w", mostTries, p.why))
-		return nil
+	if p.phase != Resuming || p.leaving {
+		return
+	}
+	if end > known && p.ahead {
+		p.stop(&UnmappedError{Partition: p.Partition, MapEnd: known, LogEnd: end})
+		return
+	}
+	if end > known && !p.fresh && !p.warned {
+		p.warned = true
+		c.Log.Warn("the target has more of this mirror's records than it has sent: late ones of its own, or another mirror writes, too",
+			"topic", p.Topic, "partition", p.Number, "log end", end, "expected at most", known)
+	}
+	if end != p.ended {
+		p.ended, p.stuck = end, 0
 	}
 	if err := p.offsets.CutTarget(end); err != nil {
 		p.stop(err)
-		return nil
+		return
 	}
+	p.plans++
 	p.next, p.planned = p.offsets.End().Source, p.offsets.End().Target
-	p.present, p.acked = end, p.planned
-	p.epoch, p.fresh = -1, false
-	p.phase, p.why = Copying, nil
-	return nil
+	p.present, p.acked, p.durable = end, p.planned, min(p.durable, p.planned)
+	p.epoch, p.fresh, p.proved, p.doubt = -1, false, false, nil
+	p.phase = Copying
+	p.note(nil)
 }
 
-// halt stops a partition for a reason of its own, and passes on what is none.
-func (c *Copier) halt(p *part, err error) error {
+// halt stops a partition for a reason that does not pass, and lets it wait for
+// any other.
+func (c *Copier) halt(p *part, err error) {
 	if !ofPartition(err) {
-		return err
+		c.hinder([]*part{p}, err)
+		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stop(err)
+}
+
+// settleDoubt finds out whether the source really lacks what it did not give.
+// A broker that follows late, or has not noticed its successor, says so too.
+func (c *Copier) settleDoubt(ctx context.Context, p *part, doubt error) error {
+	var gap *GapError
+	if !errors.As(doubt, &gap) {
+		var truncated *TruncatedError
+		if errors.As(doubt, &truncated) {
+			return truncated
+		}
+		return nil
+	}
+	ids := []wire.Partition{p.Partition}
+	starts, failed, err := c.Source.LogStarts(ctx, ids)
+	if err = errors.Join(err, failed[p.Partition]); err != nil {
+		return fmt.Errorf("asking for the log start of the source: %w", err)
+	}
+	ends, failed, err := c.Source.LogEnds(ctx, ids)
+	if err = errors.Join(err, failed[p.Partition]); err != nil {
+		return fmt.Errorf("asking for the log end of the source: %w", err)
+	}
+	start, end := starts[p.Partition], ends[p.Partition]
+	if start > gap.Next || end < gap.Next {
+		return &GapError{Partition: p.Partition, Next: gap.Next, LogStart: start, LogEnd: end}
+	}
 	return nil
 }

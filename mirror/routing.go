@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -61,9 +62,13 @@ func (c *Copier) reroute() {
 
 // routeAll keeps the leaders known and a reader on each lane.
 func (c *Copier) routeAll(ctx context.Context) {
+	var failing notice
 	for ctx.Err() == nil {
-		if err := c.routeOnce(ctx); err != nil {
+		err := c.routeOnce(ctx)
+		if failing.news(err) {
 			c.Log.Warn("looking for the leaders", "err", err)
+		}
+		if err != nil {
 			pause(ctx, pauseBroken)
 			continue
 		}
@@ -86,15 +91,22 @@ func (c *Copier) routeOnce(ctx context.Context) error {
 		}
 	}
 	made := &routes{}
-	var err error
-	if made.source, err = leadersOf(ctx, c.Source, names); err != nil {
-		return err
+	ids := map[string]Topics{}
+	source, err := c.Source.Metadata(ctx, names)
+	if err != nil {
+		return fmt.Errorf("asking the source for its topics: %w", err)
 	}
-	if made.target, err = leadersOf(ctx, c.Target, names); err != nil {
-		return err
+	target, err := c.Target.Metadata(ctx, names)
+	if err != nil {
+		return fmt.Errorf("asking the target for its topics: %w", err)
+	}
+	made.source, made.target = leadersOf(source), leadersOf(target)
+	for _, name := range names {
+		ids[name] = Topics{Source: source.Topics[name].ID, Target: target.Topics[name].ID}
 	}
 	c.routing.now.Store(made)
 	for _, p := range c.all() {
+		p.recognise(ids[p.Topic])
 		if broker := c.reads(p); broker >= 0 {
 			c.reader(ctx, route{broker, p.lane})
 		}
@@ -125,16 +137,12 @@ func (c *Copier) reader(ctx context.Context, r route) {
 	})
 }
 
-func leadersOf(ctx context.Context, client *wire.Client, topics []string) (map[wire.Partition]wire.Leader, error) {
-	m, err := client.Metadata(ctx, topics)
-	if err != nil {
-		return nil, err
-	}
+func leadersOf(m wire.Metadata) map[wire.Partition]wire.Leader {
 	leaders := map[wire.Partition]wire.Leader{}
 	for name, t := range m.Topics {
 		for i, l := range t.Leaders {
 			leaders[wire.Partition{Topic: name, Number: int32(i)}] = l
 		}
 	}
-	return leaders, nil
+	return leaders
 }

@@ -103,13 +103,31 @@ func (s *sender) pick() ([]*part, []cut) {
 // pop moves the next batch from the queue to the flight. more says that another
 // may follow at once. p.mu is held.
 func (p *part) pop(s *sender) (c cut, ok, more bool) {
-	if p.phase != Copying || p.leaving || len(p.queue) == 0 || len(p.flight) >= s.copier.Limits.InFlight {
+	if p.phase != Copying || p.leaving || !p.durably(0) || len(p.flight) >= p.mostInFlight(s.copier.Limits) {
 		return cut{}, false, false
 	}
+	if len(p.flight) > 0 && p.broker != s.broker {
+		return cut{}, false, false // the leader moved: first comes the answer of the old one
+	}
 	c = p.merge(s)
+	p.broker = s.broker
 	p.flight = append(p.flight, c)
-	p.newest = max(p.newest, c.time)
-	return c, true, len(p.queue) > 0 && len(p.flight) < s.copier.Limits.InFlight
+	return c, true, len(p.queue) > 0 && len(p.flight) < p.mostInFlight(s.copier.Limits)
+}
+
+// mostInFlight is how many requests may be under way: one until the broker is
+// known to know the producer, for a broker that does not takes whichever request
+// comes first (R23).
+func (p *part) mostInFlight(l Limits) int {
+	if p.proved {
+		return l.InFlight
+	}
+	return 1
+}
+
+// durably reports whether the n-th batch that waits may be sent.
+func (p *part) durably(n int) bool {
+	return n < len(p.queue) && (!p.ahead || p.queue[n].base+p.queue[n].count <= p.durable)
 }
 
 // The sizes below which waiting batches are merged: where a request costs the
@@ -131,7 +149,7 @@ func (p *part) merge(s *sender) cut {
 	b, err := header(first.bytes)
 	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && !s.copier.Limits.Apart && len(first.bytes) < small && len(p.queue) >= backlog {
 		for size := len(first.bytes); n < len(p.queue); n++ {
-			if size += len(p.queue[n].bytes); size > min(merged, p.limit) {
+			if size += len(p.queue[n].bytes); size > min(merged, p.limit) || !p.durably(n) {
 				break
 			}
 		}
@@ -180,7 +198,7 @@ func (p *part) shift(n int) {
 // spliced puts up to n waiting batches into one; it says how many. Batches that
 // cannot be merged are sent as they are.
 func (p *part) spliced(c *Copier, n int) (cut, int) {
-	s := c.splicer(p.limit)
+	s := c.splicer(p)
 	defer c.splicers.Put(s)
 	all := cut{base: p.queue[0].base}
 	took := 0
@@ -223,7 +241,7 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 		}
 		return
 	}
-	parts, cuts = s.leased(parts, cuts)
+	parts, cuts = s.still(conn, parts, cuts)
 	if len(parts) == 0 {
 		return
 	}
@@ -261,33 +279,47 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 	}
 }
 
-// leased leaves out what may not be written now.
-func (s *sender) leased(parts []*part, cuts []cut) ([]*part, []cut) {
-	if s.copier.Lease == nil {
-		return parts, cuts
-	}
+// still leaves out what may not be written any more: the partition has been
+// stopped or begun anew meanwhile, it has no lease, or what it sent before went
+// over another connection, which may have lost it.
+func (s *sender) still(conn *wire.Conn, parts []*part, cuts []cut) ([]*part, []cut) {
 	n := 0
 	for i, p := range parts {
-		if err := s.copier.Lease(p.Partition); err != nil {
-			p.unleased(s.copier, cuts[i], err)
-			continue
+		var unleased error
+		if s.copier.Lease != nil {
+			unleased = s.copier.Lease(p.Partition)
 		}
-		parts[n], cuts[n] = p, cuts[i]
-		n++
+		if p.embark(s.copier, conn, cuts[i], unleased) {
+			parts[n], cuts[n] = p, cuts[i]
+			n++
+		}
 	}
 	return parts[:n], cuts[:n]
 }
 
-// unleased drops what waits: by the time there is a lease again, somebody else
-// may have sent it.
-func (p *part) unleased(c *Copier, unsent cut, err error) {
+func (p *part) embark(c *Copier, conn *wire.Conn, one cut, unleased error) bool {
 	p.mu.Lock()
-	p.land(unsent)
-	p.resume(fmt.Errorf("asking for the lease: %w", err))
-	p.until = time.Now().Add(pauseBroken)
-	p.mu.Unlock()
+	defer p.mu.Unlock()
+	other := len(p.flight) > 1 && p.conn != conn
+	if p.phase == Copying && !p.leaving && unleased == nil && !other {
+		p.conn = conn
+		return true
+	}
+	p.land(one)
+	switch {
+	case p.phase != Copying:
+	case unleased != nil:
+		// By the time there is a lease again somebody else may have sent it.
+		p.resume(fmt.Errorf("asking for the lease: %w", unleased))
+		p.until = time.Now().Add(pauseBroken)
+	default:
+		p.resume(errReconnected)
+	}
 	c.resumeSoon()
+	return false
 }
+
+var errReconnected = errors.New("the connection to the target is another one")
 
 var errUnanswered = errors.New("the broker's answer leaves the partition out")
 
@@ -302,9 +334,11 @@ func (p *part) answered(s *sender, c cut, a wire.Ack) {
 	misplaced := batch.CheckAcknowledged(c.base, a.BaseOffset)
 	switch {
 	case misplaced != nil:
-		p.stop(misplaced)
+		p.suspect(s.copier, misplaced)
 	case p.phase == Copying:
 		p.acked = max(p.acked, c.base+c.count)
+		p.latest = c.time
+		p.proved = true
 		p.copied.records += c.count
 		p.copied.bytes += int64(len(c.bytes))
 		p.tries = 0
@@ -313,7 +347,7 @@ func (p *part) answered(s *sender, c cut, a wire.Ack) {
 	resuming := p.phase == Resuming && len(p.flight) == 0
 	p.mu.Unlock()
 	if more {
-		s.offer(p)
+		s.copier.forward(p)
 	}
 	if resuming {
 		s.copier.resumeSoon()
@@ -339,32 +373,55 @@ func (p *part) land(c cut) {
 }
 
 // failed decides what a failure means: to be told apart are what the log end
-// tells, and what will fail again.
+// tells, what passes, and what will fail again.
 func (p *part) failed(c *Copier, sent cut, err error) {
 	p.mu.Lock()
 	p.land(sent)
 	switch {
 	case errors.Is(err, wire.ErrSuperseded):
 		p.stop(errors.Join(errSuperseded, err))
-	case wire.Retriable(err):
+	case p.phase != Copying: // its first failure has said why
+	case wire.TooLarge(err) && sent.count > 1:
+		p.limit = max(len(sent.bytes)/2, leastBatch)
 		p.resume(fmt.Errorf("writing to the target: %w", err))
-		p.until = time.Now()
-		var broken *wire.BrokenError
-		if errors.As(err, &broken) {
-			p.until = p.until.Add(c.outwait(p))
-		}
+	case wire.Retriable(err):
+		p.again(c, sent, err)
 	default:
-		p.stop(fmt.Errorf("the target refuses records %d to %d (target offsets): %w", sent.base, sent.base+sent.count-1, err))
+		p.stop(p.refused(sent, err))
+	}
+	if wire.Lost(err) {
+		p.quiet = time.Now().Add(c.Wait)
 	}
 	p.mu.Unlock()
+	c.reroute()
 	c.resumeSoon()
 }
 
-// outwait is how long to wait before the log end is read when requests may still
-// be under way: old records have no duplicate check on the broker (R23).
-func (c *Copier) outwait(p *part) time.Duration {
-	if c.MaxAge > 0 && time.Since(time.UnixMilli(p.newest)) > c.MaxAge {
-		return c.Wait
+// leastBatch is the smallest limit that is tried where a target refuses batches
+// for their size, in bytes.
+const leastBatch = 1 << 10
+
+// again goes on from the log end. A sequence that is refused where the log ends
+// is no race with anybody: it is counted. p.mu is held.
+func (p *part) again(c *Copier, sent cut, err error) {
+	if errors.Is(err, wire.ErrSequence) && sent.base == p.ended {
+		if p.stuck++; p.stuck > mostStuck {
+			p.stop(&SequenceError{Partition: p.Partition, Offset: sent.base, Cause: err})
+			return
+		}
+	} else {
+		p.stuck = 0
 	}
-	return 0
+	p.resume(fmt.Errorf("writing to the target: %w", err))
+	p.until = time.Now().Add(p.patience())
+	p.tries++
+}
+
+// refused names the records of a batch. p.mu is held.
+func (p *part) refused(sent cut, err error) error {
+	at, outside := p.offsets.ToSource(sent.base)
+	if outside != nil {
+		return errors.Join(err, outside)
+	}
+	return &RefusedError{Partition: p.Partition, Source: at, Records: sent.count, Size: len(sent.bytes), Cause: err}
 }

@@ -36,6 +36,7 @@ const All = math.MaxInt64
 // it is not safe for concurrent use.
 type Splicer struct {
 	limits Limits
+	most   int // bytes of a batch that cannot be cut
 	codecs codecs
 	loose  []byte // the opened records, unpacked
 	inner  []byte // messages of a wrapper, unpacked
@@ -69,18 +70,19 @@ func NewSplicer(l Limits) (*Splicer, error) {
 	if l.Batch <= HeaderSize || l.Unpacked <= 0 || l.Batch > math.MaxInt32 || l.Unpacked > math.MaxInt32/2 {
 		return nil, fmt.Errorf("splicing: batches of %d bytes that unpack to %d: want more than %d and 0, and less than 2 and 1 GiB", l.Batch, l.Unpacked, HeaderSize)
 	}
-	return &Splicer{limits: l, out: make([]byte, HeaderSize)}, nil
+	return &Splicer{limits: l, most: l.Batch, out: make([]byte, HeaderSize)}, nil
 }
 
 // Sibling is another one of the same limits, with nothing in it.
 func (s *Splicer) Sibling() *Splicer {
-	return &Splicer{limits: s.limits, out: make([]byte, HeaderSize)}
+	return &Splicer{limits: s.limits, most: s.most, out: make([]byte, HeaderSize)}
 }
 
-// Bound changes how many bytes a batch that goes out may have. Fewer than one
-// record needs count as that: Finish then tells that it is too large.
-func (s *Splicer) Bound(batch int) {
+// Bound changes how many bytes a batch that goes out should have, and how many
+// the batch of a single record may have, which cannot be cut.
+func (s *Splicer) Bound(batch, most int) {
 	s.limits.Batch = min(max(batch, HeaderSize+1), math.MaxInt32)
+	s.most = min(max(batch, most), math.MaxInt32)
 }
 
 // Reset forgets the opened batch and what was taken.
@@ -247,7 +249,7 @@ func (s *Splicer) Finish(dst []byte, stamp Stamp) ([]byte, []Run, error) {
 	}
 	start := len(dst)
 	if s.codec == None {
-		if len(s.out) > s.limits.Batch {
+		if len(s.out) > s.most {
 			return dst, nil, s.tooLarge(len(s.out))
 		}
 		dst = append(dst, s.out...)
@@ -257,7 +259,7 @@ func (s *Splicer) Finish(dst []byte, stamp Stamp) ([]byte, []Run, error) {
 		if dst, err = s.codecs.pack(dst, s.codec, s.out[HeaderSize:]); err != nil {
 			return dst[:start], nil, fmt.Errorf("packing %d records with %s: %w", s.count, s.codec, err)
 		}
-		if size := len(dst) - start; size > s.limits.Batch {
+		if size := len(dst) - start; size > s.most {
 			return dst[:start], nil, s.tooLarge(size)
 		}
 	}
@@ -276,7 +278,11 @@ func (s *Splicer) Finish(dst []byte, stamp Stamp) ([]byte, []Run, error) {
 }
 
 func (s *Splicer) tooLarge(size int) error {
-	return &TooLargeError{Offset: s.runs[0].Offset, What: "a batch", Size: size, Limit: s.limits.Batch, Remedy: "raise max.message.bytes of the target's topic"}
+	what := "a batch"
+	if s.count == 1 {
+		what = "the batch of one record"
+	}
+	return &TooLargeError{Offset: s.runs[0].Offset, What: what, Size: size, Limit: s.most, Remedy: "raise max.message.bytes of the target's topic"}
 }
 
 // AppendRuns appends where the records of b are, unpacking them only if the

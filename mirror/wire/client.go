@@ -138,15 +138,20 @@ func (c *Client) Any(ctx context.Context) (*Conn, error) {
 	}
 	c.mu.Unlock()
 	var errs []error
+	at := func(l lane, address string) (*Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, connectLimit) // the next one may be there
+		defer cancel()
+		return c.at(ctx, l, address)
+	}
 	for id, address := range known {
-		conn, err := c.at(ctx, lane{id, control}, address)
+		conn, err := at(lane{id, control}, address)
 		if err == nil {
 			return conn, nil
 		}
 		errs = append(errs, err)
 	}
 	for i, address := range c.bootstrap {
-		conn, err := c.at(ctx, lane{int32(-1 - i), control}, address)
+		conn, err := at(lane{int32(-1 - i), control}, address)
 		if err == nil {
 			return conn, nil
 		}
@@ -155,8 +160,10 @@ func (c *Client) Any(ctx context.Context) (*Conn, error) {
 	return nil, fmt.Errorf("no broker of the cluster can be asked: %w", errors.Join(errs...))
 }
 
-// control is the lane for questions that are not data.
-const control = -1
+const (
+	control      = -1               // the lane for questions that are not data
+	connectLimit = 10 * time.Second // for one of several brokers to let us in
+)
 
 // Close ends all connections.
 func (c *Client) Close() {

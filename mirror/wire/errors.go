@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 )
@@ -54,18 +55,50 @@ func Code(code int16) error { return kerr.ErrorForCode(code) }
 
 // The answers that decide how a copy goes on. Others are Retriable or final.
 var (
-	ErrOffsetOutOfRange = error(kerr.OffsetOutOfRange)     // the log does not have the offset that was asked for
-	ErrSuperseded       = error(kerr.InvalidProducerEpoch) // a later epoch of the producer has written
+	ErrOffsetOutOfRange = error(kerr.OffsetOutOfRange)         // the log does not have the offset that was asked for
+	ErrSuperseded       = error(kerr.InvalidProducerEpoch)     // a later epoch of the producer has written
+	ErrSequence         = error(kerr.OutOfOrderSequenceNumber) // the broker has seen other sequences of the producer than it is sent
 )
 
+// TooLarge reports whether a broker refuses a batch for its size.
+func TooLarge(err error) bool {
+	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge)
+}
+
+// UnderReplicated reports whether a partition takes no records because it has
+// fewer replicas in sync than min.insync.replicas, or does not show those that
+// it has taken for that reason.
+func UnderReplicated(err error) bool {
+	var unsettled *UnsettledError
+	return errors.Is(err, kerr.NotEnoughReplicas) || errors.Is(err, kerr.NotEnoughReplicasAfterAppend) ||
+		errors.As(err, &unsettled) && unsettled.Behind
+}
+
+// Lost reports whether what was sent may still arrive, since its connection
+// ended before the answer came.
+func Lost(err error) bool {
+	var broken *BrokenError
+	return errors.As(err, &broken) || errors.Is(err, ErrClosed)
+}
+
 // Retriable reports whether the log end and another try can help: after a broken
-// connection, an answer that Kafka calls retriable, and one about the sequence.
+// connection, an answer that Kafka calls retriable, and one about the sequence;
+// and where people can help without a word to kplan: rights that were taken
+// away and are given again, a policy, a broker's trouble of its own.
 func Retriable(err error) bool {
 	var known *kerr.Error
 	if !errors.As(err, &known) {
 		return true // the connection
 	}
-	return known.Retriable || errors.Is(err, kerr.OutOfOrderSequenceNumber) || errors.Is(err, kerr.UnknownProducerID)
+	return known.Retriable || slices.Contains(passing(), known)
+}
+
+func passing() []*kerr.Error {
+	return []*kerr.Error{
+		kerr.OutOfOrderSequenceNumber, kerr.DuplicateSequenceNumber, kerr.UnknownProducerID,
+		kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.SaslAuthenticationFailed,
+		kerr.PolicyViolation, kerr.UnknownServerError,
+	}
 }
 
 // LoginError says that a broker refused the credentials.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,9 @@ import (
 // TopicID identifies a topic across deletion and re-creation (KIP-516); zero on
 // brokers before 2.8.
 type TopicID [16]byte
+
+// String is the form that Kafka's tools show.
+func (id TopicID) String() string { return base64.RawURLEncoding.EncodeToString(id[:]) }
 
 // Leader says who leads a partition, as one broker knows it.
 type Leader struct {
@@ -39,18 +43,35 @@ type Metadata struct {
 // Metadata asks some broker for topics. The client learns the brokers'
 // addresses by it.
 func (c *Client) Metadata(ctx context.Context, topics []string) (Metadata, error) {
+	var errs []error
+	for range metadataTries {
+		m, addresses, err := c.askAny(ctx, topics)
+		if err == nil {
+			c.mu.Lock()
+			c.addresses = addresses
+			c.mu.Unlock()
+			return m, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			break
+		}
+	}
+	return Metadata{}, errors.Join(errs...)
+}
+
+// metadataTries is how many brokers are asked, each for opinionLimit: one that
+// hangs is still connected, and Any does not know.
+const metadataTries = 3
+
+func (c *Client) askAny(ctx context.Context, topics []string) (Metadata, map[int32]string, error) {
 	conn, err := c.Any(ctx)
 	if err != nil {
-		return Metadata{}, err
+		return Metadata{}, nil, err
 	}
-	m, addresses, err := conn.metadata(ctx, topics)
-	if err != nil {
-		return Metadata{}, err
-	}
-	c.mu.Lock()
-	c.addresses = addresses
-	c.mu.Unlock()
-	return m, nil
+	ctx, cancel := context.WithTimeout(ctx, opinionLimit)
+	defer cancel()
+	return conn.metadata(ctx, topics)
 }
 
 // MetadataFrom asks one broker; unlike Metadata it changes nothing that the

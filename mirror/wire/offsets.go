@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -34,6 +35,7 @@ const (
 type UnsettledError struct {
 	Partition Partition
 	Why       string
+	Behind    bool  // replicas do not have all of it
 	Cause     error // Kafka's; may be nil
 }
 
@@ -68,13 +70,27 @@ func (c *Client) LogEnds(ctx context.Context, partitions []Partition) (map[Parti
 		}
 		byBroker[l.Broker] = append(byBroker[l.Broker], p)
 	}
+	var asking sync.WaitGroup
+	var mu sync.Mutex // of the two maps
 	for broker, ps := range byBroker {
-		if err := c.endsAt(ctx, broker, ps, leaders, ends, unsettled); err != nil {
-			for _, p := range ps {
-				unsettled[p] = &UnsettledError{Partition: p, Why: "its leader cannot be asked", Cause: err}
+		asking.Go(func() { // one that hangs does not hold up the others
+			err := c.endsAt(ctx, broker, ps, leaders, func(p Partition, end int64, why *UnsettledError) {
+				mu.Lock()
+				defer mu.Unlock()
+				if why != nil {
+					unsettled[p] = why
+				} else {
+					ends[p] = end
+				}
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			for i := 0; err != nil && i < len(ps); i++ {
+				unsettled[ps[i]] = &UnsettledError{Partition: ps[i], Why: "its leader cannot be asked", Cause: err}
 			}
-		}
+		})
 	}
+	asking.Wait()
 	after, err := c.highestLeaders(ctx, topicsOf(partitions))
 	if err != nil {
 		return nil, nil, err
@@ -89,7 +105,9 @@ func (c *Client) LogEnds(ctx context.Context, partitions []Partition) (map[Parti
 }
 
 // endsAt asks one broker for the partitions that it leads.
-func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leaders map[Partition]Leader, ends map[Partition]int64, unsettled map[Partition]error) error {
+func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leaders map[Partition]Leader, tell func(Partition, int64, *UnsettledError)) error {
+	ctx, cancel := context.WithTimeout(ctx, endsLimit)
+	defer cancel()
 	conn, err := c.Broker(ctx, broker, control)
 	if err != nil {
 		return err
@@ -106,13 +124,13 @@ func (c *Client) endsAt(ctx context.Context, broker int32, ps []Partition, leade
 		e, m := end[p], mark[p]
 		switch err := errors.Join(e.err, m.err); {
 		case errors.Is(err, kerr.OffsetNotAvailable):
-			unsettled[p] = &UnsettledError{Partition: p, Why: "its new leader waits for the replicas", Cause: kerr.OffsetNotAvailable}
+			tell(p, 0, &UnsettledError{Partition: p, Why: "its new leader waits for the replicas", Cause: kerr.OffsetNotAvailable})
 		case err != nil:
-			unsettled[p] = &UnsettledError{Partition: p, Why: "its leader refuses to tell", Cause: err}
+			tell(p, 0, &UnsettledError{Partition: p, Why: "its leader refuses to tell", Cause: err})
 		case e.offset != m.offset:
-			unsettled[p] = &UnsettledError{Partition: p, Why: fmt.Sprintf("records up to %d are not on all in-sync replicas, those up to %d are; with fewer of these than min.insync.replicas that stays so", e.offset, m.offset)}
+			tell(p, 0, &UnsettledError{Partition: p, Behind: true, Why: fmt.Sprintf("records up to %d are not on all in-sync replicas, those up to %d are; with fewer of these than min.insync.replicas that stays so", e.offset, m.offset)})
 		default:
-			ends[p] = e.offset
+			tell(p, e.offset, nil)
 		}
 	}
 	return nil
@@ -150,11 +168,13 @@ func (c *Client) offsets(ctx context.Context, at int64, isolation int8, partitio
 		}
 	}
 	for broker, ps := range byBroker {
+		ctx, cancel := context.WithTimeout(ctx, endsLimit)
 		conn, err := c.Broker(ctx, broker, control)
 		var told map[Partition]told
 		if err == nil {
 			told, err = conn.listOffsets(ctx, asConsumer, at, isolation, ps, leaders)
 		}
+		cancel()
 		for _, p := range ps {
 			if one := errors.Join(err, told[p].err); one != nil {
 				failed[p] = one
@@ -261,4 +281,7 @@ func (c *Client) briefly(ctx context.Context, broker int32, topics []string) (Me
 	return c.MetadataFrom(ctx, broker, topics)
 }
 
-const opinionLimit = 5 * time.Second
+const (
+	opinionLimit = 5 * time.Second
+	endsLimit    = 10 * time.Second // for the leader of many partitions to tell their ends
+)

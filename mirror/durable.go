@@ -1,0 +1,115 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"kplan/mirror/wire"
+)
+
+// version is a map that the store is to keep.
+type version struct {
+	part  *part
+	plans int
+	m     *Map
+}
+
+// changed returns the map if the store does not have it: of a partition that is
+// copied ahead all that is planned, of others what has arrived, so that a
+// process that begins with it looks at the rest. p.mu is held.
+func (p *part) changed() (version, bool) {
+	if p.offsets == nil || p.fresh {
+		return version{}, false
+	}
+	m, err := p.landed()
+	if p.ahead && err == nil {
+		m = p.offsets.Clone()
+		err = m.Cover(Point{p.next, p.planned})
+	}
+	if err != nil {
+		p.stop(fmt.Errorf("keeping the offset map: %w", err))
+		return version{}, false
+	}
+	return version{p, p.plans, m}, m.End() != p.kept
+}
+
+// keep hands those maps to the store that have changed.
+func (c *Copier) keep(parts []*part) error {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	var versions []version
+	changed := map[wire.Partition]*Map{}
+	for _, p := range parts {
+		if c.Lease != nil && c.Lease(p.Partition) != nil {
+			continue // whoever has it now keeps its map
+		}
+		p.mu.Lock()
+		if v, ok := p.changed(); ok {
+			versions, changed[p.Partition] = append(versions, v), v.m
+		}
+		p.mu.Unlock()
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	if err := c.Store.Keep(changed); err != nil {
+		return fmt.Errorf("%w: %w", errStore, err)
+	}
+	for _, v := range versions {
+		v.part.mu.Lock()
+		v.part.kept = v.m.End()
+		if v.part.plans == v.plans {
+			v.part.durable = v.m.End().Target
+		}
+		v.part.mu.Unlock()
+	}
+	return nil
+}
+
+// errStore says that it is the store that is waited for.
+var errStore = errors.New("keeping the offset maps")
+
+// keepAhead makes the maps durable that batches wait for, many with one call,
+// and lets the batches go. When the store fails they wait, and it is tried
+// again.
+func (c *Copier) keepAhead(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.planned:
+		}
+		var waiting []*part
+		for _, p := range c.all() {
+			p.mu.Lock()
+			if p.ahead && p.phase == Copying && p.durable < p.planned {
+				waiting = append(waiting, p)
+			}
+			p.mu.Unlock()
+		}
+		err := c.keep(waiting)
+		for _, p := range waiting {
+			p.mu.Lock()
+			if err != nil && p.phase == Copying {
+				p.note(err)
+			} else if errors.Is(p.why, errStore) {
+				p.note(nil)
+			}
+			p.mu.Unlock()
+			c.forward(p)
+		}
+		if err != nil {
+			pause(ctx, pauseBroken)
+			c.keepSoon()
+		}
+	}
+}
+
+// keepSoon wakes keepAhead.
+func (c *Copier) keepSoon() {
+	select {
+	case c.planned <- struct{}{}:
+	default:
+	}
+}
