@@ -21,7 +21,7 @@ func DiffText(w io.Writer, doc diff.Doc, opts Options) error {
 	}
 	t.line(header(doc, opts))
 	number := 0
-	for _, phase := range phases() {
+	for _, phase := range graph.Phases() {
 		rows := phaseRows(doc, phase, opts)
 		if len(rows) == 0 {
 			continue
@@ -41,9 +41,6 @@ func DiffText(w io.Writer, doc diff.Doc, opts Options) error {
 	t.line(total(doc))
 	return t.write(w)
 }
-
-// phases are those that a diff shows, in their order.
-func phases() []graph.Phase { return []graph.Phase{graph.Prepare, graph.Switch} }
 
 func header(doc diff.Doc, opts Options) string {
 	parts := []string{fmt.Sprintf("%s: %s → %s", doc.Migration, end(doc.Clusters.Source, opts), end(doc.Clusters.Target, opts))}

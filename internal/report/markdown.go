@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"kplan/plan/diff"
+	"kplan/plan/graph"
 )
 
 // MarkdownLimit is how long a Markdown report may be, in bytes. GitHub takes
@@ -94,7 +95,7 @@ func sections(f *Findings) []section {
 	}
 	if f.Diff != nil {
 		number := 0
-		for _, phase := range phases() {
+		for _, phase := range graph.Phases() {
 			if rows := phaseRows(*f.Diff, phase, Options{}); len(rows) > 0 {
 				number++
 				all = append(all, section{title: fmt.Sprintf("%d %s", number, phase), table: true, rows: cells(rows)})
@@ -104,7 +105,7 @@ func sections(f *Findings) []section {
 	all = append(all, section{title: "Waived", table: true, rows: cells(checkRows(waivedOnly(f.Checks), Options{}))})
 	full := Options{Full: true}
 	if f.Diff != nil && !f.Diff.Empty() {
-		for _, phase := range phases() {
+		for _, phase := range graph.Phases() {
 			all = append(all, section{title: "All of " + string(phase), fold: true, table: true, rows: cells(phaseRows(*f.Diff, phase, full))})
 		}
 	}

@@ -62,6 +62,8 @@ func object(s *graph.Step) Object {
 		return Object{"service", s.Service}
 	case s.Group != "":
 		return Object{"group", s.Group}
+	case s.Topic == "":
+		return Object{"mirror", "records"}
 	default:
 		return Object{"topic", s.Topic}
 	}

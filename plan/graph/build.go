@@ -50,7 +50,9 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 	b.move(current, wanted)
 	mingled := append(b.wave(), b.sharedPrincipals()...)
 	b.prepare(sel)
+	b.mirror(sel)
 	add(b)
+	b.copiedRest(sel)
 	diags = append(diags, b.gates()...)
 	b.finish()
 

@@ -14,7 +14,7 @@ type builder struct {
 	current Sides
 	waves   []Wave
 	waveOf  map[string]int // service → position in waves, from 1
-	creates []string       // addresses of the prepare steps
+	creates []string       // addresses of the steps that come before any switch
 	steps   map[string]*Step
 	needs   map[string]set // address → addresses
 	behind  set            // addresses of steps that need all prepare steps
@@ -56,7 +56,7 @@ func (b *builder) finish() {
 		for _, need := range sorted(b.needs[address]) {
 			if other := b.steps[need]; other != nil {
 				s.Needs = append(s.Needs, need)
-				first = first && other.Kind == Gate && other.Phase == Prepare
+				first = first && other.Kind == Gate && other.Phase != Switch
 			}
 		}
 		if first || b.behind[address] && !follows(address) {
@@ -134,6 +134,7 @@ func (b *builder) addTopic(t string) {
 	if b.movingTopic[t] {
 		b.need(b.add(&Step{Address: holdAddress(t), Kind: Hold, Phase: Switch, Topic: t, Wave: first}), createAddress(t))
 		b.add(&Step{Address: releaseAddress(t), Kind: Release, Phase: Switch, Topic: t, Wave: last})
+		b.copied(t, first)
 	}
 }
 

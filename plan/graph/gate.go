@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -22,17 +23,19 @@ import (
 func (b *builder) gates() hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	for _, g := range b.m.Gates {
-		if g.Before != string(Prepare) && g.Before != string(Switch) {
+		if !beforePhase(g) {
 			diags = append(diags, b.serviceGate(g)...)
 		}
 	}
 	for _, g := range b.m.Gates {
-		if g.Before == string(Prepare) || g.Before == string(Switch) {
+		if beforePhase(g) {
 			b.phaseGate(g)
 		}
 	}
 	return diags
 }
+
+func beforePhase(g *plan.Gate) bool { return slices.Contains(Phases(), Phase(g.Before)) }
 
 func (b *builder) addGate(g *plan.Gate, phase Phase, wave int) string {
 	return b.add(&Step{
@@ -47,7 +50,7 @@ func (b *builder) phaseGate(g *plan.Gate) {
 		switch s := b.steps[address]; {
 		case s.Kind == Gate && s.Before == g.Before:
 			// They stand beside each other.
-		case s.Phase == Prepare && g.Before == string(Switch):
+		case phaseRank(s.Phase) < phaseRank(Phase(g.Before)):
 			before = append(before, address)
 		default:
 			behind = append(behind, address)

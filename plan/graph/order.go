@@ -53,7 +53,7 @@ func (q queue) Less(i, j int) bool {
 	a, b := q[i], q[j]
 	switch {
 	case a.Phase != b.Phase:
-		return a.Phase == Prepare
+		return phaseRank(a.Phase) < phaseRank(b.Phase)
 	case a.Wave != b.Wave:
 		return a.Wave < b.Wave
 	case a.Kind != b.Kind:
@@ -62,6 +62,11 @@ func (q queue) Less(i, j int) bool {
 		return a.Address < b.Address
 	}
 }
+
+func phaseRank(p Phase) int { return slices.Index(Phases(), p) }
+
+// Phases returns the phases in their order.
+func Phases() []Phase { return []Phase{Prepare, Mirror, Switch} }
 
 func rank(k Kind) int {
 	for i, other := range Kinds() {
@@ -75,7 +80,7 @@ func rank(k Kind) int {
 // Kinds returns all kinds of steps, in the order in which one topic or
 // service meets them. Gates come before whatever they guard.
 func Kinds() []Kind {
-	return []Kind{Gate, CreateTopic, GrantACLs, SetQuota, CreateUser, Hold, Stop, Fence, Boundary, Drain, Vacate, Place, Start, Joined, Works, Release}
+	return []Kind{Gate, CreateTopic, GrantACLs, SetQuota, CreateUser, Override, MirrorStart, CaughtUp, Hold, Stop, Fence, Boundary, MirrorDrain, MirrorStop, Drain, Vacate, Place, Start, Joined, Works, Release}
 }
 
 // reduce drops every need that another need implies (transitive reduction;

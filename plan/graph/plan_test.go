@@ -27,6 +27,7 @@ import (
 //	user x              (a SCRAM user to create)
 //	ignore g9
 //	moved t1 g1         (already on the target)
+//	mirror              (records are copied)
 //	wanted source       (everything; else everything on the target)
 type input struct {
 	m               *plan.Migration
@@ -76,6 +77,8 @@ func parse(t testing.TB, text string) input {
 			in.sel.Quotas = append(in.sel.Quotas, cluster.QuotaEntity{User: rest})
 		case "user":
 			m.Users = append(m.Users, plan.User{Name: rest})
+		case "mirror":
+			m.Mirror = &plan.Mirror{Run: "apply", Start: "earliest"}
 		case "ignore":
 			m.Groups.Ignore = append(m.Groups.Ignore, plan.IgnoredGroup{Name: rest, Reason: "old"})
 		case "moved":

@@ -9,10 +9,15 @@ import "kplan/internal/cluster"
 //	stop A, boundary t1, start A
 //	P's groups drain t1, stop P, boundary t2, place P's groups, start P
 //	C's groups drain t2, stop C, place C's groups, start C
+//
+// With a mirror the records before a topic's boundary are brought over before
+// its writers start on the target: their order holds across the move.
 func productionFirst(b *builder) {
 	for _, t := range b.touched() {
 		b.addTopic(t)
-		b.need(boundaryAddress(t), holdAddress(t))
+		if !b.mirrored(t) {
+			b.need(boundaryAddress(t), holdAddress(t))
+		}
 		b.release(t)
 	}
 	for _, g := range b.movingGroups() {
@@ -56,7 +61,11 @@ func (b *builder) firstService(s string) {
 	// belongs into the pause (R27).
 	stop := b.addService(s, Stop, cluster.Source)
 	b.afterPrepare(stop)
-	b.need(stop, each(writes, holdAddress)...)
+	for _, t := range writes {
+		if !b.mirrored(t) {
+			b.need(stop, holdAddress(t))
+		}
+	}
 	b.need(stop, each(groups, verb("drain", groupAddress))...)
 	// A writer that fails to start on the target goes back to the source (R13):
 	// its readers must still be there.

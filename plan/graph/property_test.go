@@ -18,6 +18,11 @@ import (
 func mesh(r *rand.Rand, scheme plan.SchemeKind) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "scheme %s\n", scheme)
+	phases := []string{"prepare", "switch"}
+	if scheme == plan.ProductionFirst && r.Intn(2) == 0 {
+		fmt.Fprintln(&b, "mirror")
+		phases = append(phases, "mirror")
+	}
 	topics := 2 + r.Intn(6)
 	for i := range 2 + r.Intn(6) {
 		level := r.Intn(topics + 1)
@@ -53,7 +58,7 @@ func mesh(r *rand.Rand, scheme plan.SchemeKind) string {
 		if !strings.Contains(b.String(), "service") {
 			break // a gate before nothing has no step
 		}
-		fmt.Fprintf(&b, "gate p%d before %s\n", i, []string{"prepare", "switch"}[r.Intn(2)])
+		fmt.Fprintf(&b, "gate p%d before %s\n", i, phases[r.Intn(len(phases))])
 	}
 	return b.String()
 }

@@ -19,6 +19,7 @@ type simulator struct {
 	runs                                  map[string]map[cluster.Side]bool
 	passed                                map[string]bool // gates
 	created, held, bound, released        map[string]bool // topics
+	copied                                map[string]bool // "start", "caught up"; topics: "drain T", "stop T"
 	drained, vacated, placed, joined, fit map[string]bool // groups
 }
 
@@ -27,6 +28,7 @@ func newSimulator(in input, topics []string) *simulator {
 		m: in.m, later: in.m.Scheme.Kind == plan.ProductionLater, topic: topics,
 		runs:    map[string]map[cluster.Side]bool{},
 		passed:  map[string]bool{},
+		copied:  map[string]bool{},
 		created: map[string]bool{}, held: map[string]bool{}, bound: map[string]bool{}, released: map[string]bool{},
 		drained: map[string]bool{}, vacated: map[string]bool{}, placed: map[string]bool{}, joined: map[string]bool{}, fit: map[string]bool{},
 	}
@@ -90,6 +92,8 @@ func (s *simulator) step(step *graph.Step) error {
 	case graph.CreateTopic:
 		s.created[step.Topic] = true
 		return nil
+	case graph.Override, graph.MirrorStart, graph.CaughtUp, graph.MirrorDrain, graph.MirrorStop:
+		return s.copyStep(step)
 	case graph.Hold, graph.Boundary, graph.Release:
 		return s.topicStep(step)
 	case graph.Stop:
@@ -113,6 +117,9 @@ func (s *simulator) topicStep(step *graph.Step) error {
 				return fmt.Errorf("the target's log end is noted after %s wrote there", w.Name)
 			}
 		}
+		if s.m.Mirror != nil && !s.copied["stop "+t] {
+			return fmt.Errorf("R1: the target's log end is noted while the mirror writes there")
+		}
 		s.held[t] = true
 	case graph.Boundary:
 		for _, w := range s.writers(t) {
@@ -120,7 +127,7 @@ func (s *simulator) topicStep(step *graph.Step) error {
 				return fmt.Errorf("R4: boundary while %s writes", w.Name)
 			}
 		}
-		if !s.held[t] {
+		if !s.held[t] && s.m.Mirror == nil {
 			return fmt.Errorf("R16: boundary of a topic that is not held")
 		}
 		s.bound[t] = true
@@ -142,6 +149,43 @@ func (s *simulator) topicStep(step *graph.Step) error {
 		}
 		s.released[t] = true
 	}
+	return nil
+}
+
+// copyStep carries out a step of the mirror.
+func (s *simulator) copyStep(step *graph.Step) error {
+	topics := step.Topics
+	if step.Topic != "" {
+		topics = []string{step.Topic}
+	}
+	for _, t := range topics {
+		switch {
+		case !s.created[t]:
+			return fmt.Errorf("%s does not exist yet", t)
+		case step.Kind == graph.MirrorDrain && step.Topic != "" && !s.bound[t]:
+			return fmt.Errorf("R4: the copy of %s ends without a boundary", t)
+		case step.Kind == graph.MirrorStop && !s.copied["drain "+t]:
+			return fmt.Errorf("the copy of %s ends before its boundary", t)
+		}
+		for _, service := range s.m.Services {
+			writes := has(service.Produces, t)
+			if writes && s.runs[service.Name][cluster.Target] {
+				return fmt.Errorf("R1: %s and the mirror write to %s on the target", service.Name, t)
+			}
+			if step.Topic == "" && step.Kind == graph.MirrorDrain && !s.runs[service.Name][cluster.Target] {
+				return fmt.Errorf("the rest is cut off before %s has moved", service.Name)
+			}
+		}
+		s.copied[string(step.Kind)[len("mirror."):]+" "+t] = true
+	}
+	order := []graph.Kind{graph.Override, graph.MirrorStart, graph.CaughtUp}
+	for i, k := range order {
+		if i > 0 && step.Kind == k && !s.copied[string(order[i-1])] {
+			return fmt.Errorf("%s before %s", k, order[i-1])
+		}
+	}
+	s.copied[string(step.Kind)] = true
+	s.copied["caught up"] = s.copied[string(graph.CaughtUp)]
 	return nil
 }
 
@@ -219,8 +263,11 @@ func (s *simulator) mayStop(service *plan.Service) error {
 		}
 	}
 	for _, t := range service.Produces {
-		if !s.held[t.Name] {
+		if !s.held[t.Name] && s.m.Mirror == nil {
 			return fmt.Errorf("R27: stopped before %s is held", t.Name)
+		}
+		if s.m.Mirror != nil && !s.copied["caught up"] {
+			return fmt.Errorf("R27: stopped before the copy has caught up")
 		}
 	}
 	for _, g := range service.Groups {
@@ -405,6 +452,8 @@ func (s *simulator) closed(step *graph.Step) error {
 		switch g.Before {
 		case "prepare":
 			guards = true
+		case "mirror":
+			guards = step.Phase != graph.Prepare
 		case "switch":
 			guards = step.Phase == graph.Switch
 		}
@@ -442,6 +491,11 @@ func (s *simulator) gate(step *graph.Step) error {
 
 // finish says what is missing when all steps are done.
 func (s *simulator) finish() error {
+	for _, t := range s.topic {
+		if s.m.Mirror != nil && !s.copied["stop "+t] {
+			return fmt.Errorf("the copy of %s has no end", t)
+		}
+	}
 	for _, g := range s.m.Gates {
 		if !s.passed[g.Name] {
 			return fmt.Errorf("nobody came to the gate %s", g.Name)

@@ -14,6 +14,7 @@ type Phase string
 // The phases that have inhabitants.
 const (
 	Prepare Phase = "prepare"
+	Mirror  Phase = "mirror"
 	Switch  Phase = "switch"
 )
 
@@ -22,22 +23,27 @@ type Kind string
 
 // The kinds, in the order in which one topic or service meets them.
 const (
-	CreateTopic Kind = "topic.create"   // make the target's topic like the source's
-	GrantACLs   Kind = "acl.create"     // give a principal the rules on the target that it has on the source
-	SetQuota    Kind = "quota.set"      // give a client on the target the quota that it has on the source
-	CreateUser  Kind = "user.create"    // create a SCRAM user on the target
-	Hold        Kind = "topic.hold"     // note where the target's log ends, hold its retention (R16)
-	Stop        Kind = "service.stop"   // stop a service on Side
-	Fence       Kind = "topic.fence"    // the stopped writers' principals are denied to write on the source (R8)
-	Boundary    Kind = "topic.boundary" // writers gone, quiet, log end measured (R4, R6)
-	Drain       Kind = "group.drain"    // everything before the boundary consumed on the source (R7)
-	Vacate      Kind = "group.vacate"   // no member left on the source (R9)
-	Place       Kind = "group.place"    // target offsets placed (R9)
-	Start       Kind = "service.start"  // start a service on Side
-	Joined      Kind = "group.joined"   // members and assignments on the target, traffic not needed
-	Works       Kind = "group.works"    // consumers seen to work on the target (R10)
-	Release     Kind = "topic.release"  // give the target's topic its own retention back
-	Gate        Kind = "gate"           // conditions and approvals that must hold at once
+	CreateTopic Kind = "topic.create"     // make the target's topic like the source's
+	GrantACLs   Kind = "acl.create"       // give a principal the rules on the target that it has on the source
+	SetQuota    Kind = "quota.set"        // give a client on the target the quota that it has on the source
+	CreateUser  Kind = "user.create"      // create a SCRAM user on the target
+	Override    Kind = "mirror.override"  // what the copy needs of the target's topics (R15)
+	MirrorStart Kind = "mirror.start"     // begin to copy
+	CaughtUp    Kind = "mirror.caught_up" // what is left to copy is small
+	Hold        Kind = "topic.hold"       // note where the target's log ends, hold its retention (R16)
+	Stop        Kind = "service.stop"     // stop a service on Side
+	Fence       Kind = "topic.fence"      // the stopped writers' principals are denied to write on the source (R8)
+	Boundary    Kind = "topic.boundary"   // writers gone, quiet, log end measured (R4, R6)
+	MirrorDrain Kind = "mirror.drain"     // everything before the boundary is on the target (R4)
+	MirrorStop  Kind = "mirror.stop"      // the mirror writes to the topic no more (R1)
+	Drain       Kind = "group.drain"      // everything before the boundary consumed on the source (R7)
+	Vacate      Kind = "group.vacate"     // no member left on the source (R9)
+	Place       Kind = "group.place"      // target offsets placed (R9)
+	Start       Kind = "service.start"    // start a service on Side
+	Joined      Kind = "group.joined"     // members and assignments on the target, traffic not needed
+	Works       Kind = "group.works"      // consumers seen to work on the target (R10)
+	Release     Kind = "topic.release"    // give the target's topic its own retention back
+	Gate        Kind = "gate"             // conditions and approvals that must hold at once
 )
 
 // Step is one node of the graph. Its address is its identity across runs.
@@ -56,7 +62,7 @@ type Step struct {
 	User      string              `json:",omitempty"` // CreateUser
 
 	Side   cluster.Side // Stop, Start: where
-	Topics []string     // group kinds: the topics of the group that other services write; sorted
+	Topics []string     // group kinds: the topics of the group that other services write; mirror kinds: those it is about, if more than one; sorted
 	Inner  []string     // group kinds: the group's topics that only its own service writes and reads; sorted
 	Owners []string     // Fence, Boundary: writers; group kinds: services that own the group; sorted
 	Manual bool         // Stop, Start: a person does it; Gate: a person's word is needed

@@ -16,6 +16,16 @@ func (s *Step) Title() string {
 		return "set quota of " + title(s.Entity.String()) + " on the target"
 	case CreateUser:
 		return "create user " + title(s.User)
+	case Override:
+		return "prepare " + topicsTitle(s) + " on the target for the copy"
+	case MirrorStart:
+		return "start to copy " + topicsTitle(s)
+	case CaughtUp:
+		return "wait until the copy has caught up"
+	case MirrorDrain:
+		return "copy the rest of " + topicsTitle(s)
+	case MirrorStop:
+		return "end the copy of " + topicsTitle(s)
 	case Hold:
 		return "hold " + title(s.Topic) + " on the target"
 	case Stop:
@@ -42,6 +52,18 @@ func (s *Step) Title() string {
 		return "release " + title(s.Topic) + " on the target"
 	default:
 		return string(s.Kind) + " " + s.Address
+	}
+}
+
+// topicsTitle names the topics of a step of the mirror, or says how many.
+func topicsTitle(s *Step) string {
+	switch {
+	case s.Topic != "":
+		return title(s.Topic)
+	case len(s.Topics) == 1:
+		return title(s.Topics[0])
+	default:
+		return strconv.Itoa(len(s.Topics)) + " topics"
 	}
 }
 
