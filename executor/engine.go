@@ -25,6 +25,7 @@ type Engine struct {
 	Graph    *graph.Graph
 	Source   Cluster
 	Target   Cluster
+	Mirror   Mirror            // nil: the plan has none
 	Switches map[string]Switch // by service; services with a manual switch have none
 	Journal  Journal
 	State    state.State // the fold of the journal at the start
@@ -141,7 +142,7 @@ func (r *run) begin(ctx context.Context) error {
 		return err
 	}
 	r.decideRepeats()
-	return nil
+	return r.goOnCopying(ctx)
 }
 
 // decideRepeats turns facts of the moment back into questions: a step that

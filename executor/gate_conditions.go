@@ -55,18 +55,26 @@ func (r *run) judge(ctx context.Context, s *graph.Step, g *plan.Gate, held *lagW
 // lagWatch knows since when the lag has been small enough.
 type lagWatch struct{ since time.Time }
 
-// lagCondition counts what the selected groups have not read on the source.
+// lagCondition counts what the selected groups have not read on the source, or
+// with a mirror what is not copied.
 func (r *run) lagCondition(ctx context.Context, s *graph.Step, g *plan.Gate, held *lagWatch, now time.Time) (GateCondition, error) {
 	most := r.number(s.Address, attrMaxLag, *g.MaxLag)
 	hold := r.duration(s.Address, attrHold, g.Hold)
 	c := GateCondition{Name: "max_lag"}
+	left := "unread on the source"
 	lag, err := r.sourceLag(ctx)
+	if r.Mirror != nil {
+		left = "not copied"
+		var copying CopyLag
+		copying, err = r.Mirror.Lag(ctx, r.copiedTopics())
+		lag = copying.Records
+	}
 	if err != nil {
 		return c, err
 	}
 	if lag > most {
 		held.since = time.Time{}
-		c.Text = fmt.Sprintf("%s unread on the source, %d at most", plural(int(lag), "record"), most)
+		c.Text = fmt.Sprintf("%s %s, %d at most", plural(int(lag), "record"), left, most)
 		return c, nil
 	}
 	if held.since.IsZero() {
@@ -74,7 +82,7 @@ func (r *run) lagCondition(ctx context.Context, s *graph.Step, g *plan.Gate, hel
 	}
 	since := now.Sub(held.since)
 	c.Met = since >= hold
-	c.Text = fmt.Sprintf("%s unread on the source, %d at most", plural(int(lag), "record"), most)
+	c.Text = fmt.Sprintf("%s %s, %d at most", plural(int(lag), "record"), left, most)
 	if hold > 0 {
 		c.Text += fmt.Sprintf(", held for %s of %s", brief(min(since, hold)), brief(hold))
 	}

@@ -15,18 +15,23 @@ type handler func(ctx context.Context, r *run, s *graph.Step) (facts any, text s
 // handlers is the table of the step kinds; batches has the others.
 func handlers() map[graph.Kind]handler {
 	return map[graph.Kind]handler{
-		graph.Hold:     hold,
-		graph.Release:  release,
-		graph.Stop:     stopService,
-		graph.Start:    startService,
-		graph.Fence:    shutOut,
-		graph.Boundary: boundary,
-		graph.Drain:    drain,
-		graph.Vacate:   vacate,
-		graph.Place:    place,
-		graph.Joined:   joined,
-		graph.Works:    works,
-		graph.Gate:     gate,
+		graph.Override:    overrideTopics,
+		graph.MirrorStart: mirrorStart,
+		graph.CaughtUp:    caughtUp,
+		graph.MirrorDrain: mirrorDrain,
+		graph.MirrorStop:  mirrorStop,
+		graph.Hold:        hold,
+		graph.Release:     release,
+		graph.Stop:        stopService,
+		graph.Start:       startService,
+		graph.Fence:       shutOut,
+		graph.Boundary:    boundary,
+		graph.Drain:       drain,
+		graph.Vacate:      vacate,
+		graph.Place:       place,
+		graph.Joined:      joined,
+		graph.Works:       works,
+		graph.Gate:        gate,
 	}
 }
 
@@ -34,9 +39,9 @@ func handlers() map[graph.Kind]handler {
 // true by the time somebody relies on it.
 func ofTheMoment(k graph.Kind) bool {
 	switch k {
-	case graph.Fence, graph.Boundary, graph.Drain, graph.Vacate, graph.Joined, graph.Works, graph.Gate:
+	case graph.CaughtUp, graph.Fence, graph.Boundary, graph.MirrorDrain, graph.Drain, graph.Vacate, graph.Joined, graph.Works, graph.Gate:
 		return true
-	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
+	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.MirrorStart, graph.MirrorStop, graph.Hold, graph.Release, graph.Stop, graph.Start, graph.Place:
 		return false
 	}
 	return true

@@ -24,9 +24,9 @@ func settable(k graph.Kind) []string {
 	switch k {
 	case graph.Gate:
 		return []string{attrHold, attrMaxLag, attrTimeout}
-	case graph.Fence, graph.Boundary, graph.Drain, graph.Vacate, graph.Stop, graph.Start, graph.Joined, graph.Works:
+	case graph.Fence, graph.Boundary, graph.MirrorDrain, graph.Drain, graph.Vacate, graph.Stop, graph.Start, graph.Joined, graph.Works:
 		return []string{attrTimeout}
-	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Hold, graph.Release, graph.Place:
+	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.MirrorStart, graph.CaughtUp, graph.MirrorStop, graph.Hold, graph.Release, graph.Place:
 		return nil
 	}
 	return nil

@@ -184,12 +184,21 @@ func place(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 }
 
 // wanted is where the group has to begin on the target: where the services'
-// records begin. A partition that the topic has got since the hold is read from
+// records begin, or with a mirror where its final positions are there. A partition that the topic has got since the hold is read from
 // its start. An offset outside the log would make the consumer fall back to
 // auto.offset.reset, so it is refused.
 func (r *run) wanted(ctx context.Context, s *graph.Step, final map[cluster.TopicPartition]cluster.Commit) (map[cluster.TopicPartition]cluster.Commit, error) {
 	base := offsets{}
+	if r.Mirror != nil {
+		var err error
+		if base, err = r.translated(ctx, s, final); err != nil {
+			return nil, err
+		}
+	}
 	for _, t := range s.AllTopics() {
+		if r.Mirror != nil {
+			break
+		}
 		var held holdFacts
 		if err := r.decode(graph.TopicAddress(t, "hold"), &held); err != nil {
 			return nil, err

@@ -208,6 +208,9 @@ func hold(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	for tp, e := range ends {
 		facts.Base[tp] = e.LogEnd
 	}
+	if r.Graph.CopyStop(s.Topic) != nil {
+		return facts, "what the copy needed is given back, retention stays held", r.narrow(ctx, s.Topic)
+	}
 	r.mu.Lock()
 	override, held := r.state.Overrides[s.Topic]
 	may := diff.MayAlter(r.Plan.Migration, r.state.Owned, s.Topic)
@@ -239,16 +242,10 @@ func hold(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 // release gives the topic its own retention back.
 func release(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	r.mu.Lock()
-	override, held := r.state.Overrides[s.Topic]
+	_, held := r.state.Overrides[s.Topic]
 	r.mu.Unlock()
 	if !held {
 		return nil, "nothing was held", nil
 	}
-	if err := r.alter(context.WithoutCancel(ctx), s.Topic, override.Restore); err != nil {
-		return nil, "", err
-	}
-	if err := r.record(state.Record{Override: &state.Override{Topic: s.Topic, Restored: true}}); err != nil {
-		return nil, "", err
-	}
-	return nil, "retention as before", nil
+	return nil, "retention as before", r.giveBack(ctx, []string{s.Topic})
 }

@@ -27,6 +27,8 @@ type world struct {
 	evicted  map[string][]string        // group → instance ids that RemoveMembers was given
 	altered  []string                   // AlterConfigs calls: topic key=value
 	failing  func(op, arg string) error // injected failures
+	mirror   *copying                   // of the kplan that runs; nil: none
+	errors   []string                   // what must never be, and was
 }
 
 type handledRec struct {

@@ -165,6 +165,19 @@ func (s *stage) applyIn(ctx context.Context, j executor.Journal, dead func(effec
 			e.Switches[w.spec.Name] = &programs{world: s.world, s: w, dead: dead}
 		}
 	}
+	if s.migration().Mirror != nil {
+		m := &copying{world: s.world, dead: dead, topics: map[string]bool{}, silent: map[string]time.Time{}}
+		e.Mirror = m
+		s.locked(func() { s.mirror = m })
+		copyCtx, stop := context.WithCancel(context.Background())
+		over := make(chan struct{})
+		go func() { defer close(over); m.live(copyCtx) }()
+		defer func() {
+			stop()
+			<-over
+			s.locked(func() { s.mirror = nil })
+		}()
+	}
 	return e.Run(ctx)
 }
 

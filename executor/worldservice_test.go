@@ -221,6 +221,9 @@ func (w *world) produce(side cluster.Side, topic string, key int) {
 func (w *world) append(side cluster.Side, topic string, e entry) {
 	ps := w.on(side).topics[topic]
 	p := ps[e.key%len(ps)]
+	if side == cluster.Target && w.mirror != nil && w.mirror.topics[topic] {
+		w.errors = append(w.errors, "R1: a service and the mirror write to "+topic+" on the target")
+	}
 	p.log = append(p.log, e)
 }
 
@@ -313,7 +316,7 @@ func (w *world) proveOne(t testing.TB, group, topic string, ordered bool) {
 	for _, side := range []*logs{w.source, w.target} {
 		for _, p := range side.topics[topic] {
 			for _, e := range p.log {
-				if !e.marker && !e.aborted {
+				if !e.marker && !e.aborted && e.pid != mirrorID {
 					written[id{e.key, e.seq}]++
 				}
 			}

@@ -1,0 +1,146 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/plan/graph"
+)
+
+// Copying begins and ends the copy of topics.
+type Copying interface {
+	// Begin copies the topics, or goes on where an earlier run has left off. It
+	// returns when the copy is under way.
+	Begin(ctx context.Context, topics []string) error
+	// End ends the copy of the topics: when it returns no process of the mirror
+	// writes to them, nor will one that wakes up late (R18).
+	End(ctx context.Context, topics []string) error
+}
+
+// Copied tells how far the copy is. The error of both says why a partition
+// cannot be copied any further.
+type Copied interface {
+	// Lag tells how much of the topics is not copied yet.
+	Lag(ctx context.Context, topics []string) (CopyLag, error)
+	// Translate returns the places on the target of positions on the source.
+	// Those are left out before which not everything is copied yet.
+	Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error)
+}
+
+// CopyLag is how much is not copied yet.
+type CopyLag struct {
+	Records int64
+	Text    string // the rate, the time it will take, what limits it
+}
+
+// Mirror is the copy of records as the engine sees it.
+type Mirror interface {
+	Copying
+	Copied
+}
+
+// copiedTopics returns the topics whose copy has not ended.
+func (r *run) copiedTopics() []string {
+	start := r.Graph.Step(graph.MirrorAddress("", "start"))
+	if start == nil {
+		return nil
+	}
+	var topics []string
+	for _, t := range start.Topics {
+		if stop := r.Graph.CopyStop(t); stop != nil && r.status(stop.Address) != state.Done {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
+// goOnCopying takes the copy up again that an earlier run had begun: it is no
+// step that passes but goes on beside them. What was given back to a topic
+// after its copy, which a restore has undone (R13), is taken again first.
+func (r *run) goOnCopying(ctx context.Context) error {
+	topics := r.copiedTopics()
+	if len(topics) == 0 || r.status(graph.MirrorAddress("", "start")) != state.Done {
+		return nil
+	}
+	if err := r.override(ctx, topics); err != nil {
+		return err
+	}
+	return r.Mirror.Begin(ctx, topics)
+}
+
+// mirrorStart begins to copy.
+func mirrorStart(ctx context.Context, r *run, _ *graph.Step) (any, string, error) {
+	topics := r.copiedTopics()
+	if err := r.Mirror.Begin(ctx, topics); err != nil {
+		return nil, "", err
+	}
+	return nil, plural(len(topics), "topic") + " under way", nil
+}
+
+// caughtUpWithin is how fast a mark that is set at the source's log ends has to
+// be passed: then what is left to copy in the pause takes no longer, if the
+// load stays the same (R27).
+const caughtUpWithin = 10 * time.Second
+
+// caughtUp sets marks at the ends of the source's logs until one is passed in
+// good time: under load the lag itself is never zero.
+func caughtUp(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
+	for {
+		topics := r.copiedTopics()
+		set := r.Clock.Now()
+		marks, err := r.stableEnds(ctx, topics)
+		if err != nil {
+			return nil, "", err
+		}
+		if err := r.passed(ctx, s, topics, marks); err != nil {
+			return nil, "", err
+		}
+		if took := r.Clock.Now().Sub(set); took <= caughtUpWithin {
+			return nil, fmt.Sprintf("%s copied up to where they ended %s ago", plural(len(topics), "topic"), brief(took)), nil
+		}
+	}
+}
+
+func (r *run) stableEnds(ctx context.Context, topics []string) (offsets, error) {
+	ends, err := r.Source.LogEnds(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	stable := offsets{}
+	for tp, e := range ends {
+		stable[tp] = e.LastStable
+	}
+	return stable, nil
+}
+
+// passed waits until everything before the marks is copied.
+func (r *run) passed(ctx context.Context, s *graph.Step, topics []string, marks offsets) error {
+	for {
+		there, err := r.Mirror.Translate(ctx, marks)
+		if err != nil || len(there) == len(marks) {
+			return err
+		}
+		if err := r.tellLag(ctx, s, topics); err != nil {
+			return err
+		}
+		if err := r.tick(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) tellLag(ctx context.Context, s *graph.Step, topics []string) error {
+	lag, err := r.Mirror.Lag(ctx, topics)
+	if err != nil {
+		return err
+	}
+	text := plural(int(lag.Records), "record") + " to copy"
+	if lag.Text != "" {
+		text += ", " + lag.Text
+	}
+	r.progress(s, StepProgress{Text: text})
+	return nil
+}
