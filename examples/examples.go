@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 )
 
-//go:embed access fenced production-first production-later two-listeners
+//go:embed access fenced mirrored production-first production-later two-listeners
 var files embed.FS
 
 // Names are the examples that the demo carries out: one for each scheme. Write
 // knows "two-listeners", "fenced" and "access" as well, whose clusters the demo
-// does not have.
+// does not have, and "mirrored".
 func Names() []string { return []string{"production-first", "production-later"} }
 
 // Write copies an example into a directory, its programs executable.

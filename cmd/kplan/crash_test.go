@@ -41,7 +41,7 @@ type crash struct {
 }
 
 func (c crash) name() string {
-	name := "crash" + c.example[len("production-"):]
+	name := "crash" + strings.TrimPrefix(c.example, "production-")
 	if c.topic {
 		name += "topic"
 	}
@@ -107,6 +107,23 @@ func every(points []int, n, from int) []int {
 	return some
 }
 
+// TestCrashLoopOfTheMirror does the same with records that are copied; the
+// target must have them all, once and in order.
+func TestCrashLoopOfTheMirror(t *testing.T) {
+	t.Parallel()
+	slots := make(slots, crashParallel)
+	for _, c := range []crash{{example: mirroredExample}, {example: mirroredExample, topic: true, before: true}} {
+		reference, records := crashOnce(t, c, fakePair)
+		t.Logf("the reference run of %+v has %d journal records", c, records)
+		crashAt(t, c, slots, fakePair, reference, every(upTo(records), mirrorNth, records%mirrorNth))
+	}
+}
+
+const (
+	mirroredExample = "mirrored"
+	mirrorNth       = 10
+)
+
 // TestCrashSampleOnRealBrokers does the same at a few points on real Kafka, with
 // the state in a topic there.
 func TestCrashSampleOnRealBrokers(t *testing.T) {
@@ -120,7 +137,7 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 	}
 	t.Logf("seed %d (KPLAN_TEST_SEED)", seed)
 	r := rand.New(rand.NewSource(seed))
-	for _, c := range []crash{{example: "production-first", topic: true}, {example: "production-later", topic: true, before: true}} {
+	for _, c := range []crash{{example: mirroredExample, topic: true}, {example: "production-later", topic: true, before: true}} {
 		reference, records := crashOnce(t, c, realPair)
 		var chosen []int
 		for _, k := range r.Perm(records)[:points] {
@@ -137,7 +154,7 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 		t.Log("the whole loop is a campaign: make campaign-crash; TestCrashSampleOnRealBrokers runs always")
 		return
 	}
-	for _, example := range []string{"production-first", "production-later"} {
+	for _, example := range []string{"production-first", "production-later", mirroredExample} {
 		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			reference, records := crashOnce(t, c, realPair)
 			crashAt(t, c, make(slots, crashParallel), realPair, reference, upTo(records))
@@ -201,6 +218,10 @@ func crashed(t *testing.T, c crash, pair pairOf) (endState, *scenario) {
 	}
 	s := newScenario(t, o)
 	s.binary = built().plain // a thousand starts: the race detector has its turn in the other tests
+	var history []string
+	if c.example == mirroredExample {
+		history = s.history(500)
+	}
 	s.start()
 	s.flow(60)
 	if c.point > 0 {
@@ -212,9 +233,10 @@ func crashed(t *testing.T, c crash, pair pairOf) (endState, *scenario) {
 	s.flow(30)
 	s.must(exitDone, "verify")
 	r := s.prove()
-	if c.example == "production-first" && !r.Clean() || !r.CleanPerCluster() {
+	if c.example != "production-later" && !r.Clean() || !r.CleanPerCluster() {
 		t.Errorf("killed at record %d: %v", c.point, r.Sentences())
 	}
+	s.sameHistory(history)
 	return stateAtEnd(t, s, name, source, target), s
 }
 

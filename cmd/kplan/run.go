@@ -41,8 +41,17 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.run, who: s.who, host: s.host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
+	var copies executor.Mirror
+	closeMirror := func() error { return nil }
+	if p.Migration.Mirror != nil {
+		opened, closing, err := a.mirrorIn(ctx, p, c, s, log)
+		if err != nil {
+			return err
+		}
+		copies, closeMirror = opened, closing
+	}
 	engine := &executor.Engine{
-		Plan: p, Graph: r.graph, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
+		Plan: p, Graph: r.graph, Mirror: copies, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
 		Journal: s.held, State: s.state, RunID: s.run, Defaults: r.target.Defaults, Who: s.who, Fence: s.held,
 		Inbox: inbox{s.backend, s.held}, Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
 		Command: a.command, LeaveOut: leaveOut,
@@ -52,6 +61,9 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	})
 	result := engine.Run(ctx)
 	heard()
+	if err := closeMirror(); err != nil && result.Err == nil {
+		result.Err = err
+	}
 	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: fenceDocs(p, result.Fences), Diff: r.doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}

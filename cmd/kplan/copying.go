@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"kplan/executor"
+	"kplan/internal/cluster"
+	"kplan/internal/endpoint"
+	"kplan/internal/kafka"
+	"kplan/mirror"
+	"kplan/mirror/wire"
+	"kplan/plan"
+)
+
+// copying is the mirror that lives in apply itself (R17). It goes on until it is
+// closed.
+type copying struct {
+	plan           *plan.Mirror
+	clusters       *clusters
+	source, target *wire.Client
+	keeper         *mirror.Keeper
+	producer       mirror.Producer
+	lease          func() error
+	log            *slog.Logger
+
+	mu     sync.Mutex
+	copier *mirror.Copier // nil: nothing was begun
+	stop   context.CancelFunc
+	ended  chan error
+	maps   map[wire.Partition]*mirror.Map // of partitions whose copy has ended
+}
+
+var _ executor.Mirror = (*copying)(nil)
+
+// poolBytes bounds the memory of what was read from the source and is not on
+// the target yet.
+const poolBytes = 64 << 20
+
+// lateRequests is how long a request of a dead process may still be under way
+// (R23).
+const lateRequests = time.Minute
+
+// mirrorIn opens the mirror of a plan, with the identity that the state gives
+// it. The lock is held by the caller.
+func (a *app) mirrorIn(ctx context.Context, p *plan.Plan, c *clusters, s *session, log *slog.Logger) (*copying, func() error, error) {
+	shelf, closeShelf, err := a.shelf(ctx, p, p.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	m := &copying{
+		plan: p.Migration.Mirror, clusters: c, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
+		maps: map[wire.Partition]*mirror.Map{},
+	}
+	if m.source, err = a.dataPath(p.Migration.Source); err == nil {
+		m.target, err = a.dataPath(p.Migration.Target)
+	}
+	if err == nil {
+		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), nil)
+	}
+	closing := func() error { return errors.Join(m.close(), closeShelf()) }
+	if err != nil {
+		return nil, nil, errors.Join(err, closing())
+	}
+	return m, closing, nil
+}
+
+// dataPath opens the connections on which records go.
+func (a *app) dataPath(c *plan.Cluster) (*wire.Client, error) {
+	ep, err := endpoint.Own(a.dir, c)
+	if err != nil {
+		return nil, err
+	}
+	mechanism, err := wire.Mechanism(ep)
+	if err != nil {
+		return nil, err
+	}
+	return wire.New(wire.Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(poolBytes)}), nil
+}
+
+// close ends the copy in order, and the connections.
+func (m *copying) close() error {
+	m.mu.Lock()
+	copier := m.copier
+	m.mu.Unlock()
+	var err error
+	if copier != nil {
+		m.stop()
+		if err = <-m.ended; err == nil && m.lease() == nil {
+			var all []wire.Partition
+			for _, s := range copier.Status() {
+				all = append(all, s.Partition)
+			}
+			err = m.keeper.Settle(context.Background(), all)
+		}
+	}
+	for _, c := range []*wire.Client{m.source, m.target} {
+		if c != nil {
+			c.Close()
+		}
+	}
+	return err
+}
+
+// Begin copies the topics, or goes on.
+func (m *copying) Begin(ctx context.Context, topics []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	partitions, err := m.partitions(ctx, topics)
+	if err != nil {
+		return err
+	}
+	assigned, err := m.keeper.Assignments(ctx, partitions)
+	if err != nil {
+		return err
+	}
+	if err := m.limits(ctx, topics, assigned); err != nil {
+		return err
+	}
+	if err := m.keeper.Unsettle(ctx, partitions); err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		delete(m.maps, p)
+	}
+	if m.copier != nil {
+		return m.copier.Add(assigned)
+	}
+	memory, err := producerMemory(ctx, m.clusters.target)
+	if err != nil {
+		return err
+	}
+	copier, err := mirror.New(mirror.Config{
+		Source: m.source, Target: m.target, Producer: m.producer, Partitions: assigned, Store: m.keeper, Log: m.log,
+		Lease: func(wire.Partition) error { return m.lease() }, MaxAge: memory, Wait: lateRequests,
+	})
+	if err != nil {
+		return err
+	}
+	copier.SetThrottle(m.plan.BytesPerSecond)
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	m.copier, m.stop, m.ended = copier, stop, make(chan error, 1)
+	go func() { m.ended <- copier.Run(running) }()
+	return nil
+}
+
+// producerMemory is for how long the target's brokers remember a producer after
+// its last record, by the record's time stamp: they drop the sequence numbers
+// then that keep a late request out (R23).
+func producerMemory(ctx context.Context, target *kafka.Client) (time.Duration, error) {
+	nodes, err := target.Nodes(ctx, func(string) bool { return false })
+	if err != nil {
+		return 0, err
+	}
+	least := 24 * time.Hour // Kafka's own default
+	for _, n := range nodes {
+		for _, key := range []string{"producer.id.expiration.ms", "transactional.id.expiration.ms"} { // since 3.5; before
+			c, told := n.Configs[key]
+			ms, err := strconv.ParseInt(c.Value, 10, 64)
+			if told && err == nil {
+				least = min(least, time.Duration(ms)*time.Millisecond)
+				break
+			}
+		}
+	}
+	return least, nil
+}
+
+// partitions lists those of topics that are not copied yet.
+func (m *copying) partitions(ctx context.Context, topics []string) ([]wire.Partition, error) {
+	told, err := m.source.Metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
+	under := m.under()
+	var all []wire.Partition
+	for _, name := range topics {
+		for i := range told.Topics[name].Leaders {
+			if p := (wire.Partition{Topic: name, Number: int32(i)}); !under[p] {
+				all = append(all, p)
+			}
+		}
+	}
+	return all, nil
+}
+
+// under returns the partitions that are copied now. m.mu is held.
+func (m *copying) under() map[wire.Partition]bool {
+	under := map[wire.Partition]bool{}
+	if m.copier != nil {
+		for _, s := range m.copier.Status() {
+			under[s.Partition] = true
+		}
+	}
+	return under
+}
+
+// limits adds what the topics' configs say about the copy of partitions.
+func (m *copying) limits(ctx context.Context, topics []string, assigned map[wire.Partition]mirror.Assignment) error {
+	source, err := m.clusters.source.TopicsNamed(ctx, topics)
+	if err != nil {
+		return err
+	}
+	target, err := m.clusters.target.TopicsNamed(ctx, topics)
+	if err != nil {
+		return err
+	}
+	begun := map[string]bool{}
+	for p, a := range assigned {
+		begun[p.Topic] = begun[p.Topic] || a.Offsets != nil
+	}
+	for p, a := range assigned {
+		a.Ahead = strings.Contains(source[p.Topic].Configs["cleanup.policy"].Value, "compact")
+		if n, err := strconv.Atoi(target[p.Topic].Configs["max.message.bytes"].Value); err == nil {
+			a.MaxBatch = n
+		}
+		a.Latest = m.plan.Start == "latest" && !begun[p.Topic] // a partition that is added later has a beginning
+		assigned[p] = a
+	}
+	return nil
+}
+
+// End ends the copy of topics and notes that nothing is under way.
+func (m *copying) End(ctx context.Context, topics []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copier == nil {
+		return nil
+	}
+	var leaving []wire.Partition
+	for _, s := range m.copier.Status() {
+		if slices.Contains(topics, s.Topic) {
+			leaving = append(leaving, s.Partition)
+		}
+	}
+	if err := m.copier.Remove(ctx, leaving); err != nil {
+		return fmt.Errorf("ending the copy of %s: %w", strings.Join(topics, ", "), err)
+	}
+	return m.keeper.Settle(ctx, leaving)
+}
+
+// Lag adds up what is not copied yet.
+func (m *copying) Lag(_ context.Context, topics []string) (executor.CopyLag, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copier == nil {
+		return executor.CopyLag{}, nil
+	}
+	return lagOf(m.copier.Status(), topics)
+}
+
+// Translate returns the places of positions before which everything is copied.
+func (m *copying) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var unknown []wire.Partition
+	known := map[wire.Partition]*mirror.Map{}
+	under := m.under()
+	for tp := range positions {
+		p := wire.Partition{Topic: tp.Topic, Number: tp.Partition}
+		one, ended := m.maps[p]
+		switch {
+		case under[p]: // it grows: what the shelf has is behind it
+			if now, ok := m.copier.Map(p); ok {
+				known[p] = now
+			}
+		case ended:
+			known[p] = one
+		default:
+			unknown = append(unknown, p)
+		}
+	}
+	if len(unknown) > 0 {
+		loaded, err := m.keeper.Load(ctx, unknown)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(m.maps, loaded)
+		maps.Copy(known, loaded)
+	}
+	if m.copier != nil {
+		if _, err := lagOf(m.copier.Status(), nil); err != nil {
+			return nil, err
+		}
+	}
+	return translate(known, positions)
+}
+
+// translate looks positions up. One before the beginning of a map is at it: its
+// records were gone before the copy began.
+func translate(known map[wire.Partition]*mirror.Map, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+	places := map[cluster.TopicPartition]int64{}
+	for tp, at := range positions {
+		one := known[wire.Partition{Topic: tp.Topic, Number: tp.Partition}]
+		if one == nil || one.End().Source < at {
+			continue
+		}
+		place, err := one.ToTarget(max(at, one.Start().Source))
+		if err != nil {
+			return nil, fmt.Errorf("translating offset %d of %s: %w", at, tp, err)
+		}
+		places[tp] = place
+	}
+	return places, nil
+}
+
+// lagOf adds up standings; with topics only theirs. A partition that cannot go
+// on is the error.
+func lagOf(standings []mirror.Standing, topics []string) (executor.CopyLag, error) {
+	wanted := map[string]bool{}
+	for _, t := range topics {
+		wanted[t] = true
+	}
+	var lag executor.CopyLag
+	var stopped []error
+	for _, s := range standings {
+		if len(topics) > 0 && !wanted[s.Topic] {
+			continue
+		}
+		if s.Phase == mirror.Stopped {
+			stopped = append(stopped, s.Why)
+			continue
+		}
+		lag.Records += s.Lag()
+	}
+	return lag, errors.Join(stopped...)
+}
