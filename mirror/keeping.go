@@ -21,11 +21,13 @@ type Shelf interface {
 }
 
 // What the mirror keeps of a partition: where its copy began (JSON), its offset
-// map in chunks (binary), and that its last owner ended in order.
+// map in chunks (binary), and that its last owner ended in order; and of a topic
+// how many partitions it had at first.
 const (
 	beginPrefix   = "begin/"
 	mapPrefix     = "map/"
 	settledPrefix = "settled/"
+	sizePrefix    = "size/"
 )
 
 const (
@@ -211,6 +213,33 @@ func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (
 		}
 	}
 	return all, nil
+}
+
+// Sizes returns how many partitions topics had when the mirror first saw them,
+// and remembers the given numbers for those that it has not seen. Where a copy
+// begins at the log's end, that is meant for these partitions only: the records
+// of later ones are all new.
+func (k *Keeper) Sizes(ctx context.Context, topics map[string]int) (map[string]int, error) {
+	values, err := k.shelf.All(ctx, sizePrefix)
+	if err != nil {
+		return nil, fmt.Errorf("reading the mirror's state: %w", err)
+	}
+	sizes, fresh := map[string]int{}, map[string][]byte{}
+	for topic, n := range topics {
+		sizes[topic] = n
+		text, ok := values[sizePrefix+topic]
+		if !ok {
+			fresh[sizePrefix+topic] = []byte(strconv.Itoa(n))
+			continue
+		}
+		if sizes[topic], err = strconv.Atoi(string(text)); err != nil {
+			return nil, fmt.Errorf("reading how many partitions %q had: %w", topic, err)
+		}
+	}
+	if len(fresh) == 0 {
+		return sizes, nil
+	}
+	return sizes, k.shelf.Put(ctx, fresh)
 }
 
 // Settle keeps that the copies of partitions have ended in order, with nothing

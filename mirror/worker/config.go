@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sasl"
+
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+// Topic is a topic that can be copied.
+type Topic struct {
+	Partitions int  // that both sides have
+	MaxBatch   int  // bytes: the target's max.message.bytes
+	Ahead      bool // the source is compacted
+}
+
+// Group is the consumer group of the workers, on the source cluster.
+type Group struct {
+	Name      string
+	Bootstrap []string
+	TLS       *tls.Config    // nil: plaintext
+	SASL      sasl.Mechanism // nil: none
+	Session   time.Duration  // session timeout; 0: 15 s
+}
+
+// Clock counts suspended time; see boottime.
+type Clock interface{ Now() time.Duration }
+
+// Config is one worker.
+type Config struct {
+	ID   string // of its own, for good
+	Host string
+	PID  int
+
+	Source, Target *wire.Client
+	Group          Group
+	Producer       mirror.Producer
+	Shelf          mirror.Shelf
+	Limits         mirror.Limits
+	MaxAge         time.Duration // see mirror.Config
+	Wait           time.Duration // see mirror.Config; 0: 60 s
+	Latest         bool          // new copies begin at the source's log end
+	BytesPerSecond int64         // of all workers together; 0: no limit
+	Once           bool          // end when what was there at the start is copied
+
+	// Survey looks which topics can be copied now. It is called again and again.
+	Survey func(context.Context) (map[string]Topic, error)
+	Every  time.Duration // between two surveys; 0: 10 s
+
+	Clock Clock
+	Log   *slog.Logger // nil: none
+}
+
+const (
+	defaultSession = 15 * time.Second
+	defaultWait    = time.Minute
+	defaultEvery   = 10 * time.Second
+
+	rebalanceTimeout = time.Minute
+	// handOver is for how long a partition may take to come to its end when the
+	// group wants it back. It is well below rebalanceTimeout, behind which the
+	// group goes on without asking.
+	handOver = 30 * time.Second
+	claiming = 10 * time.Second // for reading and writing the shelf about partitions
+	pulse    = time.Second      // between two looks at the directions
+)
+
+func (c Config) withDefaults() Config {
+	set := func(v *time.Duration, d time.Duration) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	set(&c.Group.Session, defaultSession)
+	set(&c.Wait, defaultWait)
+	set(&c.Every, defaultEvery)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

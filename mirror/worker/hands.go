@@ -1,0 +1,265 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"time"
+
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+// assign takes what the group gives.
+func (w *Worker) assign(added []wire.Partition) {
+	w.mu.Lock()
+	for _, p := range added {
+		w.assigned[p] = true
+	}
+	w.mu.Unlock()
+	select {
+	case w.beatNow <- struct{}{}:
+	default:
+	}
+	w.changed()
+}
+
+// own changes what may be written to under a lease. change is called with mu
+// held.
+func (w *Worker) own(change func(owned map[wire.Partition]bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	owned := maps.Clone(*w.owned.Load())
+	change(owned)
+	w.owned.Store(&owned)
+}
+
+// giveBack lets what is under way of some partitions come to its end, and then
+// returns: the group gives them to others.
+func (w *Worker) giveBack(gone []wire.Partition) {
+	if len(gone) == 0 {
+		return
+	}
+	w.mu.Lock()
+	for _, p := range gone {
+		delete(w.assigned, p)
+	}
+	w.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(context.Background(), handOver, fmt.Errorf("the group wants them back within %s", handOver))
+	defer cancel()
+	w.hands.Lock()
+	defer w.hands.Unlock()
+	if err := w.drop(ctx, w.heldOf(gone)); err != nil {
+		w.conf.Log.Warn("handing partitions over", "err", err)
+	}
+}
+
+// lose drops partitions that others have, or will have, at once.
+func (w *Worker) lose(gone []wire.Partition) {
+	w.own(func(owned map[wire.Partition]bool) {
+		for _, p := range gone {
+			delete(w.assigned, p)
+			delete(owned, p)
+		}
+	})
+	if len(gone) == 0 {
+		return
+	}
+	w.conf.Log.Warn("the group has gone on without this worker: its partitions are dropped", "partitions", len(gone))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	w.hands.Lock()
+	defer w.hands.Unlock()
+	if err := w.drop(ctx, w.heldOf(gone)); err != nil {
+		w.conf.Log.Debug("dropping partitions", "err", err)
+	}
+}
+
+// end gives everything back, and takes nothing any more.
+func (w *Worker) end() {
+	w.mu.Lock()
+	w.ended = true
+	all := make([]wire.Partition, 0, len(w.assigned))
+	for p := range w.assigned {
+		all = append(all, p)
+	}
+	w.mu.Unlock()
+	w.giveBack(all)
+}
+
+// wanted is what this worker is to copy by the directions of that epoch.
+func (w *Worker) wanted() (all map[wire.Partition]Topic, epoch int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all, epoch = map[wire.Partition]Topic{}, w.epoch
+	if w.ended {
+		return all, epoch
+	}
+	for p := range w.assigned {
+		t, ready := w.topics[p.Topic]
+		if ready && int(p.Number) < t.Partitions && w.ways.Of(p.Topic) == mirror.Forward {
+			all[p] = t
+		}
+	}
+	return all, epoch
+}
+
+// reconcile makes what is copied what is wanted, until ctx ends.
+func (w *Worker) reconcile(ctx context.Context) {
+	tick := time.NewTicker(pulse)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.kick:
+		case <-tick.C:
+		}
+		if err := w.follow(ctx); err != nil && ctx.Err() == nil {
+			w.conf.Log.Warn("taking partitions", "err", err)
+		}
+	}
+}
+
+// follow drops what is not wanted any more, and takes what is.
+func (w *Worker) follow(ctx context.Context) error {
+	w.hands.Lock()
+	defer w.hands.Unlock()
+	wanted, epoch := w.wanted()
+	var surplus []wire.Partition
+	for p := range w.held {
+		if _, ok := wanted[p]; !ok {
+			surplus = append(surplus, p)
+		}
+	}
+	leaving, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), handOver, fmt.Errorf("what was under way has not ended within %s", handOver))
+	defer cancel()
+	if err := w.drop(leaving, surplus); err != nil {
+		return err
+	}
+	if w.conf.Clock.Now() >= w.wary {
+		w.done.Store(epoch)
+	}
+	for p := range w.held {
+		delete(wanted, p)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	ctx, done := context.WithTimeout(ctx, claiming)
+	defer done()
+	return w.claim(ctx, wanted)
+}
+
+// claim takes partitions. hands is held.
+func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) error {
+	var ids []wire.Partition
+	sizes := map[string]int{}
+	for p, t := range wanted {
+		ids = append(ids, p)
+		sizes[p.Topic] = t.Partitions
+	}
+	if w.conf.Latest {
+		var err error
+		if sizes, err = w.keeper.Sizes(ctx, sizes); err != nil {
+			return err
+		}
+	}
+	known, err := w.keeper.Assignments(ctx, ids)
+	if err != nil {
+		return err
+	}
+	var settled []wire.Partition
+	taken := map[wire.Partition]holding{}
+	now := w.conf.Clock.Now()
+	for p, a := range known {
+		t := wanted[p]
+		a.MaxBatch, a.Ahead = t.MaxBatch, t.Ahead
+		a.Latest = w.conf.Latest && int(p.Number) < sizes[p.Topic]
+		known[p] = a
+		taken[p] = holding{since: now, settled: a.Settled || a.Offsets == nil}
+		if a.Settled {
+			settled = append(settled, p)
+		}
+	}
+	if len(settled) > 0 { // from here on something may be under way
+		if err := w.keeper.Unsettle(ctx, settled); err != nil {
+			return err
+		}
+	}
+	if err := w.copier.Add(known); err != nil {
+		return err
+	}
+	maps.Copy(w.held, taken)
+	w.own(func(owned map[wire.Partition]bool) {
+		for p := range taken {
+			if w.assigned[p] { // else it was lost meanwhile
+				owned[p] = true
+			}
+		}
+	})
+	w.share()
+	return nil
+}
+
+// heldOf are those that the copier has. hands is held.
+func (w *Worker) heldOf(ps []wire.Partition) []wire.Partition {
+	var held []wire.Partition
+	for _, p := range ps {
+		if _, ok := w.held[p]; ok {
+			held = append(held, p)
+		}
+	}
+	return held
+}
+
+// drop ends the copy of partitions. The next owner need not wait when nothing of
+// ours is under way, nor can be anything of the owner before us. hands is held.
+func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	err := w.copier.Remove(ctx, ps)
+	now := w.conf.Clock.Now()
+	leased := w.lease.check() == nil // else somebody else may have them by now
+	var settled []wire.Partition
+	for _, p := range ps {
+		if h := w.held[p]; leased && (h.settled || now-h.since >= w.conf.Wait) {
+			settled = append(settled, p)
+		}
+		delete(w.held, p)
+	}
+	w.own(func(owned map[wire.Partition]bool) {
+		for _, p := range ps {
+			delete(owned, p)
+		}
+	})
+	w.share()
+	if err != nil {
+		w.wary = now + w.conf.Wait
+		return fmt.Errorf("ending the copy of %d partitions: %w", len(ps), err)
+	}
+	if len(settled) == 0 {
+		return nil
+	}
+	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), claiming)
+	defer cancel()
+	if err := w.keeper.Settle(keeping, settled); err != nil {
+		return fmt.Errorf("noting that %d partitions were left in order: %w", len(settled), err)
+	}
+	return nil
+}
+
+// share gives this worker its part of the throttle. hands is held.
+func (w *Worker) share() {
+	if w.conf.BytesPerSecond <= 0 {
+		return
+	}
+	w.mu.Lock()
+	all := 0
+	for _, t := range w.topics {
+		all += t.Partitions
+	}
+	w.mu.Unlock()
+	w.copier.SetThrottle(max(1, w.conf.BytesPerSecond*int64(max(1, len(w.held)))/int64(max(1, all, len(w.held)))))
+}

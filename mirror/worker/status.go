@@ -1,0 +1,20 @@
+package worker
+
+import "kplan/mirror"
+
+// Standing is how a worker is.
+type Standing struct {
+	Partitions []mirror.Standing // those that it has
+	Assigned   int               // partitions that the group has given to it
+	Topics     int               // that can be copied
+	NoLease    error             // why it must not write now; nil: it may
+}
+
+// Standing says how the worker is now. It may be asked at any time.
+func (w *Worker) Standing() Standing {
+	s := Standing{Partitions: w.copier.Status(), NoLease: w.lease.check()}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s.Assigned, s.Topics = len(w.assigned), len(w.topics)
+	return s
+}
