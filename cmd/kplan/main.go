@@ -112,7 +112,7 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVar(&a.noInput, "no-input", noInput(), "never ask, also on a terminal")
 	f.StringVar(&a.logLevel, "log-level", os.Getenv("KPLAN_LOG_LEVEL"), "debug, info, warn or error (default: warn)")
 	root.AddCommand(
-		newValidate(a), newGraph(a), newDiff(a), newShow(a), newApply(a), newStatus(a), newVerify(a), newProbe(a),
+		newValidate(a), newGraph(a), newDiff(a), newShow(a), newApply(a), newStatus(a), newVerify(a), newProbe(a), newMirror(a),
 		newApprove(a), newReject(a), newDone(a), newSet(a), newWithdraw(a),
 		newSteering(a, state.VerbPause, "Begin nothing new until somebody resumes; what is under way goes on"),
 		newSteering(a, state.VerbResume, "Go on after a pause"),

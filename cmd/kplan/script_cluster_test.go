@@ -174,6 +174,26 @@ func scriptAlter(ts *testscript.TestScript, args []string) {
 	ts.Check(scriptClusterOf(ts, args[0]).admin.IncrementalAlterConfig(sarama.TopicResource, args[1], entries, false))
 }
 
+// scriptRecords waits until a partition holds so many records:
+//
+//	records CLUSTER TOPIC PARTITION COUNT
+func scriptRecords(ts *testscript.TestScript, args []string) {
+	number, err := strconv.ParseInt(args[2], 10, 32)
+	ts.Check(err)
+	want, err := strconv.ParseInt(args[3], 10, 64)
+	ts.Check(err)
+	c := scriptClusterOf(ts, args[0])
+	var end int64
+	scriptUntil(ts, func() bool {
+		end, err = c.client.GetOffset(args[1], int32(number), sarama.OffsetNewest)
+		ts.Check(err)
+		return end >= want
+	}, func() string { return "the log ends at " + strconv.FormatInt(end, 10) })
+	if end != want {
+		ts.Fatalf("%s[%d] of %s ends at %d, want %d", args[1], number, args[0], end, want)
+	}
+}
+
 // scriptTopics compares the topics of a cluster, by name, with what is wanted:
 //
 //	topics CLUSTER [NAME:PARTITIONS...]

@@ -40,6 +40,16 @@ func movedAway(st State, at mover) error {
 	return &MovedAwayError{Where: at.Where(), To: st.Moved.To}
 }
 
+// Elsewhere refuses a state that goes on in another place than b, with a
+// *MovedAwayError.
+func Elsewhere(st State, b Backend) error {
+	at, ok := b.(mover)
+	if !ok {
+		return nil
+	}
+	return movedAway(st, at)
+}
+
 // copyBatch is how many records are copied in one append.
 const copyBatch = 200
 

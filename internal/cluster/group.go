@@ -12,6 +12,9 @@ const (
 	GroupStreams  GroupType = "streams"  // KIP-1071
 )
 
+// OwnPrefix begins the names of kplan's own topics and groups.
+const OwnPrefix = "_kplan."
+
 // Member is one member of a group.
 type Member struct {
 	ID         string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -83,6 +84,9 @@ type scan struct {
 }
 
 func (s *scan) keep(g cluster.Group) {
+	if strings.HasPrefix(g.ID, cluster.OwnPrefix) {
+		return // the mirror's workers share partitions through it, and read nothing with it
+	}
 	reads := g.Type == cluster.GroupShare // nobody can tell what it reads
 	for topic := range g.Topics() {
 		reads = reads || s.want(topic)

@@ -2,11 +2,8 @@ package worker
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/sasl"
 
 	"kplan/mirror"
 	"kplan/mirror/wire"
@@ -21,11 +18,9 @@ type Topic struct {
 
 // Group is the consumer group of the workers, on the source cluster.
 type Group struct {
-	Name      string
-	Bootstrap []string
-	TLS       *tls.Config    // nil: plaintext
-	SASL      sasl.Mechanism // nil: none
-	Session   time.Duration  // session timeout; 0: 15 s
+	Name    string
+	At      wire.Options  // how to reach that cluster
+	Session time.Duration // session timeout; 0: 15 s
 }
 
 // Clock counts suspended time; see boottime.

@@ -29,7 +29,7 @@ func (e *GroupError) Unwrap() error { return e.Err }
 func (w *Worker) join(topics []string) (*kgo.Client, error) {
 	g := w.conf.Group
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(g.Bootstrap...), kgo.ClientID("kplan-mirror"), kgo.WithHooks(groupErrors{w}),
+		kgo.SeedBrokers(g.At.Bootstrap...), kgo.ClientID("kplan-mirror"), kgo.WithHooks(groupErrors{w}),
 		kgo.ConsumerGroup(g.Name), kgo.ConsumeTopics(topics...), kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(), kgo.SessionTimeout(g.Session), kgo.HeartbeatInterval(g.Session / 5), kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.MetadataMaxAge(w.conf.Every), kgo.MetadataMinAge(w.conf.Every / 4),
@@ -37,11 +37,11 @@ func (w *Worker) join(topics []string) (*kgo.Client, error) {
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { w.giveBack(flat(gone)) }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, gone map[string][]int32) { w.lose(flat(gone)) }),
 	}
-	if g.TLS != nil {
-		opts = append(opts, kgo.DialTLSConfig(g.TLS.Clone()))
+	if g.At.TLS != nil {
+		opts = append(opts, kgo.DialTLSConfig(g.At.TLS.Clone()))
 	}
-	if g.SASL != nil {
-		opts = append(opts, kgo.SASL(g.SASL))
+	if g.At.SASL != nil {
+		opts = append(opts, kgo.SASL(g.At.SASL))
 	}
 	client, err := kgo.NewClient(opts...)
 	if err != nil {

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/boottime"
+	"kplan/internal/cluster"
+	"kplan/mirror"
+	"kplan/mirror/wire"
+	"kplan/mirror/worker"
+	"kplan/plan"
+)
+
+// mirrorFlags are the flags of kplan mirror.
+type mirrorFlags struct {
+	once    bool
+	listen  string
+	session time.Duration
+	wait    time.Duration
+}
+
+func newMirror(a *app) *cobra.Command {
+	var f mirrorFlags
+	cmd := &cobra.Command{
+		Use:   "mirror",
+		Short: "Copy records from the source to the target, as one of any number of workers",
+		Long: "A worker of the plan's mirror (run = \"worker\"). Workers share the partitions of the selected topics through\n" +
+			"a consumer group of the source, and do what the state asks for; kplan apply prepares topics, asks and watches.\n" +
+			"A worker runs until a signal, hands its partitions over, and ends with 0; a second signal ends it at once.\n\n" +
+			"With --listen it answers /metrics for Prometheus, and /healthz: 200 while it may write and no partition is stopped.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.onScene(cmd, func(s scene) error { return a.mirror(cmd, s, f) })
+		},
+	}
+	cmd.Flags().BoolVar(&f.once, "once", false, "end when what is on the source at the start is copied")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "serve /metrics and /healthz there: HOST:PORT, or a port on the loopback")
+	cmd.Flags().DurationVar(&f.session, "session-timeout", 0, "of the workers' group")
+	cmd.Flags().DurationVar(&f.wait, "wait", 0, "how long a request may be under way after its worker has died (R23)")
+	for _, name := range []string{"session-timeout", "wait"} {
+		cmd.Flags().Lookup(name).Hidden = true
+	}
+	return cmd
+}
+
+// mirrored refuses plans that want no workers.
+func mirrored(p *plan.Plan) error {
+	m := p.Migration.Mirror
+	switch {
+	case m == nil:
+		return fmt.Errorf("migration %q has no mirror block: there is nothing to copy. Add mirror { run = \"worker\" } to it", p.Migration.Name)
+	case m.Run != "worker":
+		return fmt.Errorf("%s:%d: the mirror of migration %q runs within kplan apply (run = %q), and a worker beside it would be in its way. Let kplan apply copy, or write run = \"worker\"",
+			m.Range.Filename, m.Range.Start.Line, p.Migration.Name, m.Run)
+	}
+	return nil
+}
+
+func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
+	if err := mirrored(s.plan); err != nil {
+		return err
+	}
+	if err := state.Elsewhere(s.state, s.backend); err != nil {
+		return err
+	}
+	log, err := a.logger()
+	if err != nil {
+		return err
+	}
+	ctx := cmd.Context()
+	shelf, closeShelf, err := a.shelf(ctx, s.plan, s.plan.State)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeShelf()) }()
+	m := s.plan.Migration
+	sourceAt, err := a.wire(m.Source, sourcePool)
+	if err != nil {
+		return err
+	}
+	targetAt, err := a.wire(m.Target, targetPool)
+	if err != nil {
+		return err
+	}
+	source, target := wire.New(sourceAt), wire.New(targetAt)
+	defer source.Close()
+	defer target.Close()
+	producer, err := identify(ctx, shelf, target, s)
+	if err != nil {
+		return err
+	}
+	maxAge, err := forgetsAfter(ctx, s.clusters.target)
+	if err != nil {
+		return err
+	}
+	id, err := newRequestID()
+	if err != nil {
+		return err
+	}
+	_, host := whoami()
+	r := &readiness{app: a, scene: s, shelf: shelf, stderr: cmd.ErrOrStderr()}
+	w, err := worker.New(worker.Config{
+		ID: id, Host: host, PID: os.Getpid(), Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
+		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: f.session},
+		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Clock: boottime.Clock{}, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	return runMirror(cmd, w, r, f, m.Name)
+}
+
+// runMirror runs a worker until a signal, with what people and machines see of it.
+func runMirror(cmd *cobra.Command, w *worker.Worker, r *readiness, f mirrorFlags, migration string) (err error) {
+	ctx, stderr := cmd.Context(), cmd.ErrOrStderr()
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		showMirror(watching, stderr, w)
+	}()
+	defer func() { stop(); <-shown }()
+	if f.listen != "" {
+		closeListener, err := listen(f.listen, w.Handler(migration), stderr)
+		if err != nil {
+			return err
+		}
+		defer closeListener()
+	}
+	heard := context.AfterFunc(ctx, func() {
+		fmt.Fprintln(stderr, "Ending: partitions are handed over once what is under way has come to its end. Once more ends kplan at once.") // a note
+	})
+	defer heard()
+	err = w.Run(ctx)
+	var stopped *worker.StoppedError
+	switch {
+	case errors.As(err, &stopped):
+		return err
+	case err != nil && errors.Is(context.Cause(ctx), executor.ErrInterrupted) && errors.Is(err, context.Canceled):
+		err = nil
+	}
+	if err == nil && f.once && ctx.Err() == nil {
+		err = r.complete()
+	}
+	return err
+}
+
+// The pools of memory for what brokers answer, in bytes.
+const (
+	sourcePool = 64 << 20
+	targetPool = 16 << 20
+)
+
+// mirrorGroup is the group through which workers share partitions.
+func mirrorGroup(migration string) string { return cluster.OwnPrefix + migration + ".mirror" }
+
+// identify returns the producer id of the mirror. Where there is none yet it is
+// made under the migration's lock, for which another worker may be as well.
+func identify(ctx context.Context, shelf state.Shelf, target *wire.Client, s scene) (mirror.Producer, error) {
+	lock := func(ctx context.Context) (func() error, error) {
+		held, err := s.backend.Acquire(ctx, holder(whoami()))
+		if err != nil {
+			return nil, err
+		}
+		return held.Release, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, identifyPatience)
+	defer cancel()
+	for {
+		p, err := mirror.Identify(ctx, shelf, target, s.clusters.target.ClusterID(), lock)
+		var locked *state.LockedError
+		if err == nil || !errors.As(err, &locked) {
+			return p, err
+		}
+		select {
+		case <-ctx.Done():
+			return p, err
+		case <-time.After(identifyPause):
+		}
+	}
+}
+
+const (
+	identifyPatience = time.Minute
+	identifyPause    = 250 * time.Millisecond
+)
+
+// defaultForget is when brokers forget producers, where nobody has said
+// otherwise.
+const defaultForget = 24 * time.Hour
+
+// nodesOf asks brokers about themselves.
+type nodesOf interface {
+	Nodes(ctx context.Context, want func(topic string) bool) ([]cluster.Node, error)
+}
+
+// forgetsAfter is the age of records from which on some broker of the target may
+// not know their producer any more (R23).
+func forgetsAfter(ctx context.Context, target nodesOf) (time.Duration, error) {
+	nodes, err := target.Nodes(ctx, func(string) bool { return false })
+	if err != nil {
+		return 0, err
+	}
+	least := time.Duration(-1)
+	for _, n := range nodes {
+		limit := defaultForget
+		for _, key := range []string{"transactional.id.expiration.ms", "producer.id.expiration.ms"} { // the second since 3.5
+			if c, ok := n.Configs[key]; ok {
+				if ms, err := strconv.ParseInt(c.Value, 10, 64); err == nil {
+					limit = time.Duration(ms) * time.Millisecond
+				}
+			}
+		}
+		if least < 0 || limit < least {
+			least = limit
+		}
+	}
+	return max(least, time.Millisecond), nil
+}
+
+// note is a line for people; where it cannot be written nobody misses it.
+func note(w io.Writer, format string, args ...any) {
+	fmt.Fprintf(w, format+"\n", args...) // a note
+}

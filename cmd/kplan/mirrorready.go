@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"kplan/executor/state"
+	"kplan/internal/cluster"
+	"kplan/internal/endpoint"
+	"kplan/mirror"
+	"kplan/mirror/wire"
+	"kplan/mirror/worker"
+	"kplan/plan"
+)
+
+// wire says how the connections that carry batches reach one of the clusters.
+func (a *app) wire(of *plan.Cluster, pool int64) (wire.Options, error) {
+	ep, err := endpoint.Own(a.dir, of)
+	if err != nil {
+		return wire.Options{}, err
+	}
+	mechanism, err := wire.Mechanism(ep)
+	if err != nil {
+		return wire.Options{}, fmt.Errorf("cluster %q: %w", of.Name, err)
+	}
+	return wire.Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(pool)}, nil
+}
+
+// readiness looks which topics can be copied, and says which cannot.
+type readiness struct {
+	app    *app
+	scene  scene
+	shelf  state.Shelf
+	stderr io.Writer
+
+	mu    sync.Mutex
+	named map[string]string // topics that are not copied, with why
+}
+
+// copyConfigs are what the target's topics have during the copy (R15), so that
+// nothing of it is deleted, compacted or given another time.
+func copyConfigs() map[string]string {
+	return map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime"}
+}
+
+// survey looks at the selected topics on both sides. What is not ready is said
+// once, and again when it changes.
+func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error) {
+	names, err := r.selected(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source, err := r.scene.clusters.source.TopicsNamed(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	target, err := r.scene.clusters.target.TopicsNamed(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	ways, err := mirror.ReadDirections(ctx, r.shelf)
+	if err != nil {
+		return nil, err
+	}
+	ready, unready := map[string]worker.Topic{}, map[string]string{}
+	for _, name := range names {
+		if ways.Of(name) != mirror.Forward {
+			continue
+		}
+		from, there := source[name]
+		if !there {
+			unready[name] = "the source does not have it any more"
+			continue
+		}
+		topic, why := prepared(from, target)
+		if why != "" {
+			unready[name] = why
+		}
+		if topic.Partitions > 0 {
+			ready[name] = topic
+		}
+	}
+	r.tell(unready)
+	return ready, nil
+}
+
+// selected is what the state has pinned (R3), before the first apply what the
+// patterns match.
+func (r *readiness) selected(ctx context.Context) ([]string, error) {
+	st, err := r.scene.backend.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if st.Selection != nil {
+		return st.Selection.Topics, nil
+	}
+	topics, err := r.scene.clusters.source.Topics(ctx, r.scene.plan.Migration.Topics.Selects)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(topics)), nil
+}
+
+// prepared says how a topic is to be copied, and why some or all of it cannot be
+// (no partitions: all).
+func prepared(from cluster.Topic, target map[string]cluster.Topic) (worker.Topic, string) {
+	to, there := target[from.Name]
+	if !there {
+		return worker.Topic{}, "the target does not have it"
+	}
+	var lacking []string
+	for _, key := range slices.Sorted(maps.Keys(copyConfigs())) {
+		if want, got := copyConfigs()[key], to.Configs[key].Value; got != want {
+			lacking = append(lacking, fmt.Sprintf("%s is %q and has to be %q", key, got, want))
+		}
+	}
+	if len(lacking) > 0 {
+		return worker.Topic{}, "the target's is not set for the copy (R15): " + strings.Join(lacking, ", ")
+	}
+	t := worker.Topic{Partitions: min(len(from.Partitions), len(to.Partitions)), Ahead: strings.Contains(from.Configs["cleanup.policy"].Value, "compact")}
+	if n, err := strconv.Atoi(to.Configs["max.message.bytes"].Value); err == nil {
+		t.MaxBatch = n
+	}
+	if have, want := len(to.Partitions), len(from.Partitions); have < want {
+		return t, fmt.Sprintf("the target has %d partitions and the source %d: those from %d on are not copied", have, want, have)
+	}
+	return t, ""
+}
+
+func (r *readiness) tell(unready map[string]string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(unready)) {
+		if why := unready[name]; r.named[name] != why {
+			note(r.stderr, "Topic %s is not copied: %s. Prepare it: %s", name, why, r.app.command("apply"))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.named)) {
+		if _, still := unready[name]; !still {
+			note(r.stderr, "Topic %s is copied from here on.", name)
+		}
+	}
+	r.named = unready
+}
+
+// complete refuses to call it done where topics were left out.
+func (r *readiness) complete() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.named) == 0 {
+		return nil
+	}
+	return fmt.Errorf("what is ready is copied; %d topics are not, as said above: %s", len(r.named), strings.Join(slices.Sorted(maps.Keys(r.named)), ", "))
+}

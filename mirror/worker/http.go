@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"kplan/mirror"
+)
+
+// mostSeries is how many partitions have metrics of their own. With more of them
+// there are metrics by topic only.
+const mostSeries = 1000
+
+// Handler serves /metrics, in Prometheus' text format 0.0.4, and /healthz: 200
+// while the worker may write and no partition is stopped, else 503 with the
+// reasons.
+func (w *Worker) Handler(migration string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /metrics", func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+		_, _ = rw.Write(metrics(migration, w.Standing())) // who asked has gone
+	})
+	mux.HandleFunc("GET /healthz", func(rw http.ResponseWriter, _ *http.Request) {
+		reasons := w.Standing().ailing()
+		if len(reasons) == 0 {
+			_, _ = rw.Write([]byte("ok\n")) // who asked has gone
+			return
+		}
+		rw.WriteHeader(http.StatusServiceUnavailable)
+		for _, why := range reasons {
+			_, _ = fmt.Fprintln(rw, why) // who asked has gone
+		}
+	})
+	return mux
+}
+
+// ailing says why somebody should look at the worker. One that is assigned
+// nothing needs no lease.
+func (s Standing) ailing() (reasons []string) {
+	if s.NoLease != nil && s.Topics > 0 {
+		reasons = append(reasons, s.NoLease.Error())
+	}
+	for _, p := range s.Partitions {
+		if p.Phase == mirror.Stopped {
+			reasons = append(reasons, stoppedText(p))
+		}
+	}
+	return reasons
+}
+
+// series is what is told of a partition, or of a topic.
+type series struct {
+	labels              string
+	records, bytes, lag int64
+}
+
+func seriesOf(migration string, s Standing) []series {
+	var all []series
+	at := map[string]int{}
+	for _, p := range s.Partitions {
+		labels := "migration=" + strconv.Quote(migration) + ",topic=" + strconv.Quote(p.Topic)
+		if len(s.Partitions) <= mostSeries {
+			labels += fmt.Sprintf(",partition=\"%d\"", p.Number)
+		}
+		i, ok := at[labels]
+		if !ok {
+			i = len(all)
+			at[labels] = i
+			all = append(all, series{labels: labels})
+		}
+		all[i].records += p.Records
+		all[i].bytes += p.Bytes
+		all[i].lag += p.Lag()
+	}
+	return all
+}
+
+func metrics(migration string, s Standing) []byte {
+	var b bytes.Buffer
+	family := func(name, kind, help string) {
+		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+	}
+	all := seriesOf(migration, s)
+	for _, f := range []struct {
+		name, kind, help string
+		value            func(series) int64
+	}{
+		{"kplan_mirror_records_total", "counter", "Records copied since this worker took the partition.", func(s series) int64 { return s.records }},
+		{"kplan_mirror_bytes_total", "counter", "Bytes of record batches copied since this worker took the partition.", func(s series) int64 { return s.bytes }},
+		{"kplan_mirror_lag_records", "gauge", "Source offsets that are not on the target yet.", func(s series) int64 { return s.lag }},
+	} {
+		family(f.name, f.kind, f.help)
+		for _, one := range all {
+			fmt.Fprintf(&b, "%s{%s} %d\n", f.name, one.labels, f.value(one))
+		}
+	}
+	common := "migration=" + strconv.Quote(migration)
+	family("kplan_mirror_partitions", "gauge", "Partitions of this worker, by what they are at.")
+	count := map[mirror.Phase]int{}
+	for _, p := range s.Partitions {
+		count[p.Phase]++
+	}
+	for _, phase := range []mirror.Phase{mirror.Resuming, mirror.Copying, mirror.Stopped} {
+		fmt.Fprintf(&b, "kplan_mirror_partitions{%s,phase=%q} %d\n", common, phase, count[phase])
+	}
+	leased := 1
+	if s.NoLease != nil {
+		leased = 0
+	}
+	family("kplan_mirror_lease", "gauge", "1 while this worker may write.")
+	fmt.Fprintf(&b, "kplan_mirror_lease{%s} %d\n", common, leased)
+	return b.Bytes()
+}
