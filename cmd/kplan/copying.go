@@ -14,7 +14,6 @@ import (
 
 	"kplan/executor"
 	"kplan/internal/cluster"
-	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/mirror"
 	"kplan/mirror/wire"
@@ -75,15 +74,11 @@ func (a *app) mirrorIn(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 
 // dataPath opens the connections on which records go.
 func (a *app) dataPath(c *plan.Cluster) (*wire.Client, error) {
-	ep, err := endpoint.Own(a.dir, c)
+	at, err := a.wire(c, poolBytes)
 	if err != nil {
 		return nil, err
 	}
-	mechanism, err := wire.Mechanism(ep)
-	if err != nil {
-		return nil, err
-	}
-	return wire.New(wire.Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(poolBytes)}), nil
+	return wire.New(at), nil
 }
 
 // close ends the copy in order, and the connections.

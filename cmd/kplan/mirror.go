@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -99,7 +98,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	maxAge, err := forgetsAfter(ctx, s.clusters.target)
+	maxAge, err := producerMemory(ctx, s.clusters.target)
 	if err != nil {
 		return err
 	}
@@ -194,39 +193,6 @@ const (
 	identifyPatience = time.Minute
 	identifyPause    = 250 * time.Millisecond
 )
-
-// defaultForget is when brokers forget producers, where nobody has said
-// otherwise.
-const defaultForget = 24 * time.Hour
-
-// nodesOf asks brokers about themselves.
-type nodesOf interface {
-	Nodes(ctx context.Context, want func(topic string) bool) ([]cluster.Node, error)
-}
-
-// forgetsAfter is the age of records from which on some broker of the target may
-// not know their producer any more (R23).
-func forgetsAfter(ctx context.Context, target nodesOf) (time.Duration, error) {
-	nodes, err := target.Nodes(ctx, func(string) bool { return false })
-	if err != nil {
-		return 0, err
-	}
-	least := time.Duration(-1)
-	for _, n := range nodes {
-		limit := defaultForget
-		for _, key := range []string{"transactional.id.expiration.ms", "producer.id.expiration.ms"} { // the second since 3.5
-			if c, ok := n.Configs[key]; ok {
-				if ms, err := strconv.ParseInt(c.Value, 10, 64); err == nil {
-					limit = time.Duration(ms) * time.Millisecond
-				}
-			}
-		}
-		if least < 0 || limit < least {
-			least = limit
-		}
-	}
-	return max(least, time.Millisecond), nil
-}
 
 // note is a line for people; where it cannot be written nobody misses it.
 func note(w io.Writer, format string, args ...any) {
