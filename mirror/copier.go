@@ -106,6 +106,7 @@ type Copier struct {
 	throttle *throttle
 
 	splicers sync.Pool // *batch.Splicer
+	patcher  *batch.Patcher
 	routing  routing
 	keeping  sync.Mutex // held while the store keeps maps: an older one must not come last
 
@@ -135,7 +136,7 @@ func New(conf Config) (*Copier, error) {
 		return nil, err
 	}
 	c := &Copier{
-		Config: conf, throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
+		Config: conf, patcher: batch.NewPatcher(), throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
 		wake: make(chan struct{}, 1), planned: make(chan struct{}, 1),
 	}
 	c.table.Store(&table{})

@@ -210,7 +210,7 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 	default:
 		var stamp batch.Stamp
 		if stamp, err = p.stamp(c, p.planned); err == nil {
-			err = b.Rewrite(stamp)
+			err = c.patcher.Rewrite(b, stamp)
 		}
 		if err == nil {
 			err = p.put(c, cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()})

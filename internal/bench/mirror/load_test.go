@@ -75,7 +75,7 @@ func prepare(t *testing.T) *stage {
 	t.Helper()
 	o := kafkatest.Options{
 		Version: kafkatest.V4_3_0,
-		JVM:     []string{"-Xmx1g", "-XX:TieredStopAtLevel=4", "-XX:-UseSerialGC", "-XX:+UseG1GC"},
+		JVM:     []string{"-Xmx1g"},
 		ExtraProperties: map[string]string{
 			"num.network.threads": "3", "num.io.threads": "8", "log.segment.delete.delay.ms": "1000",
 			"log.index.size.max.bytes": "1048576",

@@ -3,6 +3,7 @@
 package mirrorbench
 
 import (
+	"encoding/json"
 	"net"
 	"os"
 	"os/exec"
@@ -97,6 +98,11 @@ func (c *loaded) copying(t *testing.T) *copying {
 		Source: c.stage.source.Bootstrap(kafkatest.Plaintext), Target: c.stage.target.Bootstrap(kafkatest.Plaintext),
 		Topic: c.topic, Partitions: c.partitions, Dir: t.TempDir(),
 	}
+	if text := os.Getenv("BENCH_LIMITS"); text != "" {
+		if err := json.Unmarshal([]byte(text), &made.Limits); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if dir := os.Getenv("BENCH_PROFILES"); dir != "" {
 		made.Profile = filepath.Join(dir, c.name+".pprof")
 	}
@@ -124,12 +130,13 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 	}
 	var first int64
 	var began time.Time
-	var used, theirs time.Duration
+	var used, theirs, at0, at1 time.Duration
 	for limit := time.Now().Add(copyLimit); ; time.Sleep(step) {
 		now := c.end(t)
 		switch {
 		case first == 0 && now > 0:
 			first, began, used, theirs = now, time.Now(), cpu(t, pid), cpu(t, both...)
+			at0, at1 = cpu(t, both[0]), cpu(t, both[1])
 		case now > c.records:
 			t.Fatalf("%d records on the target, more than the %d of the source", now, c.records)
 		}
@@ -139,7 +146,7 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 				bytes: float64(c.bytes) * share, records: float64(now - first), wall: time.Since(began),
 				cpu: cpu(t, pid) - used, brokers: cpu(t, both...) - theirs, peak: peak(t, pid),
 			}
-			t.Logf("%s: %.0f MB/s, %.3f CPU-s/GB, %d MB, %.0f%% seen", c.title, o.rate(), o.cost(), o.peak/1e6, 100*share)
+			t.Logf("%s: %.0f MB/s, %.3f CPU-s/GB, %d MB, %.0f%% seen; source broker %s, target broker %s", c.title, o.rate(), o.cost(), o.peak/1e6, 100*share, cpu(t, both[0])-at0, cpu(t, both[1])-at1)
 			quit(t, cmd)
 			return o
 		}
