@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
@@ -31,7 +30,7 @@ type Conn struct {
 	Address string
 	Broker  int32 // -1: an address of bootstrap
 
-	conn     net.Conn
+	conn     *stream
 	pool     *Pool
 	patience time.Duration // how long the broker may be silent while something is under way
 	format   *kmsg.RequestFormatter
@@ -169,8 +168,7 @@ func (c *Conn) write(frame framer, answered func(*Buffer), failed func(error)) e
 		c.await(true)
 	}
 	c.mu.Unlock()
-	buffers := frame(c.correlation)
-	if _, err := buffers.WriteTo(c.conn); err != nil {
+	if err := c.conn.write(frame(c.correlation)); err != nil {
 		c.end(&BrokenError{Address: c.Address, Cause: fmt.Errorf("sending: %w", err)})
 	}
 	return nil // a failure is told through failed, like every later one
@@ -188,7 +186,7 @@ func (c *Conn) readAll() {
 
 func (c *Conn) readOne() error {
 	var head [8]byte
-	if _, err := io.ReadFull(c.conn, head[:]); err != nil {
+	if err := c.conn.fill(head[:]); err != nil {
 		return fmt.Errorf("reading: %w", err)
 	}
 	size := int32(binary.BigEndian.Uint32(head[:4]))
@@ -203,7 +201,7 @@ func (c *Conn) readOne() error {
 	c.mu.Lock()
 	c.await(true) // waiting for room was not the broker's silence
 	c.mu.Unlock()
-	if _, err := io.ReadFull(c.conn, b.Bytes); err != nil {
+	if err := c.conn.fill(b.Bytes); err != nil {
 		b.Release()
 		return fmt.Errorf("reading: %w", err)
 	}

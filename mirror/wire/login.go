@@ -33,7 +33,7 @@ func (c *Client) open(ctx context.Context, broker int32, address string) (*Conn,
 		return nil, &BrokenError{Address: address, Cause: err}
 	}
 	conn := &Conn{
-		Address: address, Broker: broker, conn: raw, pool: c.pool, format: c.format, patience: c.patience,
+		Address: address, Broker: broker, conn: newStream(raw), pool: c.pool, format: c.format, patience: c.patience,
 		versions: map[int16]int16{int16(kmsg.ApiVersions): 0},
 	}
 	conn.ctx, conn.stop = context.WithCancelCause(context.Background())

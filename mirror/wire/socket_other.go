@@ -1,0 +1,14 @@
+//go:build !linux
+
+package wire
+
+import "net"
+
+// socket is for Linux alone.
+type socket struct{}
+
+func newSocket(net.Conn) *socket { return nil }
+
+func (*socket) atLeast([]byte, int) (int, error) { return 0, net.ErrClosed }
+
+func (*socket) write(net.Buffers) error { return net.ErrClosed }
