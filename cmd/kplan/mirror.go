@@ -154,6 +154,42 @@ func runMirror(cmd *cobra.Command, w *worker.Worker, r *readiness, f mirrorFlags
 	return err
 }
 
+// moveShelf takes what the mirror keeps along when the state moves. The old
+// place has not said yet that it moved; afterwards the new one is ahead of it.
+func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from state.Backend) (err error) {
+	st, err := from.Read(ctx)
+	if err != nil || state.Elsewhere(st, from) != nil {
+		return err // Move says what is wrong, or finishes what was interrupted
+	}
+	source, closeSource, err := a.shelf(ctx, p, at)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeSource()) }()
+	entries, err := mirror.Entries(ctx, source)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if age := time.Since(e.WrittenAt); age < deadWorker {
+			return fmt.Errorf("moving the state: %s gave a sign of life %s ago, and goes on with the old place. End it first; one that was killed is taken for dead after %s",
+				e.Name(), age.Round(time.Second), deadWorker)
+		}
+	}
+	target, closeTarget, err := a.shelf(ctx, p, p.State)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeTarget()) }()
+	if _, err := state.CopyShelf(ctx, source, target); err != nil {
+		return fmt.Errorf("moving what the mirror keeps: %w", err)
+	}
+	return nil
+}
+
+// deadWorker is the age of the last sign of life of a worker that lives no more.
+const deadWorker = time.Minute
+
 // The pools of memory for what brokers answer, in bytes.
 const (
 	sourcePool = 64 << 20

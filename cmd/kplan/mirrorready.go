@@ -97,6 +97,9 @@ func (r *readiness) selected(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := state.Elsewhere(st, r.scene.backend); err != nil {
+		return nil, fmt.Errorf("%w: %w", worker.ErrOver, err)
+	}
 	if st.Selection != nil {
 		return st.Selection.Topics, nil
 	}

@@ -22,14 +22,27 @@ type Shelf interface {
 	All(ctx context.Context, prefix string) (map[string][]byte, error)
 }
 
-// CopyShelf puts all values of one shelf on another, as when the state moves.
-// Nobody may write to either meanwhile.
+// CopyShelf makes one shelf what another is, as when the state moves: what was
+// left there before goes. Nobody may write to either meanwhile.
 func CopyShelf(ctx context.Context, from, to Shelf) (copied int, err error) {
 	values, err := from.All(ctx, "")
-	if err != nil || len(values) == 0 {
+	if err != nil {
 		return 0, err
 	}
-	return len(values), to.Put(ctx, values)
+	old, err := to.All(ctx, "")
+	if err != nil {
+		return 0, err
+	}
+	changes := maps.Clone(values)
+	for name := range old {
+		if _, ok := values[name]; !ok {
+			changes[name] = nil
+		}
+	}
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	return len(values), to.Put(ctx, changes)
 }
 
 // withPrefix are the values whose names begin like that.

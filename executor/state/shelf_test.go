@@ -124,6 +124,7 @@ func testShelfMany(t *testing.T, open func() state.Shelf) {
 	wg.Wait()
 	holds(t, open(), "", want)
 	to := state.NewFileShelf(t.TempDir())
+	shelve(t, to, map[string][]byte{"stale": {1}, "0/1": {2}})
 	if n, err := state.CopyShelf(t.Context(), open(), to); n != len(want) || err != nil {
 		t.Errorf("copied %d, %v", n, err)
 	}

@@ -94,6 +94,10 @@ func (w *Worker) changed() {
 	}
 }
 
+// ErrOver is what a survey wraps that will never succeed: the worker ends with
+// its error.
+var ErrOver = errors.New("this worker cannot go on")
+
 // errDone ends a worker that had to copy only what was there.
 var errDone = errors.New("what was there is copied")
 
@@ -176,6 +180,8 @@ func (w *Worker) take(ctx, living context.Context, life *sync.WaitGroup) error {
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, ErrOver):
+			return err
 		case err != nil:
 			w.conf.Log.Warn("looking which topics can be copied", "err", err)
 		default:

@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+type setClock struct{ now time.Duration }
+
+func (c *setClock) Now() time.Duration { return c.now }
+
+// Both the group and the shelf must have heard of the worker of late.
+func TestLease(t *testing.T) {
+	c := &setClock{}
+	l := newLease(c, 10*time.Second)
+	says := func(at time.Duration, want string) {
+		t.Helper()
+		c.now = at
+		err := l.check()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("after %s: %v, want %q", at, err, want)
+		}
+	}
+	says(0, "no heartbeat has reached the group yet")
+	extend(&l.member, 0)
+	says(time.Second, "the directions could not be read and answered yet")
+	extend(&l.entry, time.Second)
+	says(7999*time.Millisecond, "")
+	says(8*time.Second, "no heartbeat has reached the group for 8s")
+	extend(&l.member, 6*time.Second)
+	extend(&l.member, 2*time.Second) // an answer that was overtaken
+	says(8999*time.Millisecond, "")
+	says(9*time.Second, "read and answered for 8s")
+	extend(&l.entry, 8*time.Second)
+	says(13*time.Second, "")
+	says(14*time.Second, "no heartbeat")
+	extend(&l.member, 14*time.Second)
+	l.member.Store(never) // the group has expelled it
+	says(14*time.Second, "yet")
+}
+
+// With very many partitions there are series by topic only.
+func TestMetricsAreBounded(t *testing.T) {
+	s := Standing{Topics: 2}
+	for i := range mostSeries {
+		s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: fmt.Sprint("t", i%2), Number: int32(i)}, Records: 2, Bytes: 30, Mark: 5})
+	}
+	text := string(metrics("m", s))
+	if n := strings.Count(text, "\nkplan_mirror_records_total{"); n != mostSeries {
+		t.Errorf("%d series for %d partitions", n, mostSeries)
+	}
+	s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: "t1", Number: 9999}, Phase: mirror.Stopped, Records: 1})
+	text = string(metrics("m", s))
+	for _, want := range []string{
+		"kplan_mirror_records_total{migration=\"m\",topic=\"t0\"} 1000\n", "kplan_mirror_records_total{migration=\"m\",topic=\"t1\"} 1001\n",
+		"kplan_mirror_bytes_total{migration=\"m\",topic=\"t0\"} 15000\n", "kplan_mirror_lag_records{migration=\"m\",topic=\"t1\"} 2500\n",
+		"kplan_mirror_partitions{migration=\"m\",phase=\"stopped\"} 1\n", "kplan_mirror_lease{migration=\"m\"} 1\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	if got := s.ailing(); len(got) != 1 || !strings.Contains(got[0], "t1[9999]") {
+		t.Errorf("ailing: %v", got)
+	}
+	s.NoLease = &LeaseError{Why: "x"}
+	if got := s.ailing(); len(got) != 2 {
+		t.Errorf("ailing: %v", got)
+	}
+}
