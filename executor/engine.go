@@ -113,11 +113,13 @@ func (e *Engine) Run(ctx context.Context) Result {
 		r.desk.begin(r.pausedBy() != nil)
 		lost := r.watchFence(runCtx)
 		asked := r.desk.watch(runCtx, stop)
+		held := r.watchThrottle(runCtx)
 		watch, watched := r.watchStragglers(runCtx)
 		result = r.walk(runCtx, watch)
 		stop(nil)
 		<-watched // nobody asks a cluster or emits an event after Run
 		<-asked
+		<-held
 		<-lost
 	}
 	stop(nil)

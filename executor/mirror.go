@@ -36,10 +36,16 @@ type CopyLag struct {
 	Text    string // the rate, the time it will take, what limits it
 }
 
+// Throttled holds the copy back, at any time; 0: not at all.
+type Throttled interface {
+	Throttle(ctx context.Context, bytesPerSecond int64) error
+}
+
 // Mirror is the copy of records as the engine sees it.
 type Mirror interface {
 	Copying
 	Copied
+	Throttled
 }
 
 // copiedTopics returns the topics whose copy has not ended.
@@ -69,6 +75,36 @@ func (r *run) goOnCopying(ctx context.Context) error {
 		return err
 	}
 	return r.Mirror.Begin(ctx, topics)
+}
+
+// watchThrottle gives the mirror the rate of the plan, and what people set
+// instead, for as long as the run goes on.
+func (r *run) watchThrottle(ctx context.Context) (ended <-chan struct{}) {
+	over := make(chan struct{})
+	if r.Mirror == nil {
+		close(over)
+		return over
+	}
+	go func() {
+		defer close(over)
+		for given := int64(-1); ; {
+			rate := r.Plan.Migration.Mirror.BytesPerSecond
+			if set, err := parseRate(r.setting(graph.MirrorAddress("", "start"), attrRate)); err == nil {
+				rate = set
+			}
+			if rate != given {
+				if err := r.Mirror.Throttle(ctx, rate); err != nil {
+					r.emit(Noted{Text: fmt.Sprintf("the mirror could not be told its rate: %v", err)})
+				} else {
+					given = rate
+				}
+			}
+			if r.tick(ctx) != nil {
+				return
+			}
+		}
+	}()
+	return over
 }
 
 // mirrorStart begins to copy.

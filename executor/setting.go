@@ -17,6 +17,7 @@ const (
 	attrTimeout = "timeout"
 	attrMaxLag  = "max_lag"
 	attrHold    = "hold"
+	attrRate    = "bytes_per_second"
 )
 
 // settable lists the attributes of a kind of step.
@@ -26,7 +27,9 @@ func settable(k graph.Kind) []string {
 		return []string{attrHold, attrMaxLag, attrTimeout}
 	case graph.Fence, graph.Boundary, graph.MirrorDrain, graph.Drain, graph.Vacate, graph.Stop, graph.Start, graph.Joined, graph.Works:
 		return []string{attrTimeout}
-	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.MirrorStart, graph.CaughtUp, graph.MirrorStop, graph.Hold, graph.Release, graph.Place:
+	case graph.MirrorStart:
+		return []string{attrRate}
+	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.CaughtUp, graph.MirrorStop, graph.Hold, graph.Release, graph.Place:
 		return nil
 	}
 	return nil
@@ -47,18 +50,33 @@ func CheckSetting(g *graph.Graph, name, value string) error {
 		return fmt.Errorf("%s has no attribute %q that can be set: it has %s", address, attribute, strings.Join(known, ", "))
 	}
 	var err error
-	if attribute == attrMaxLag {
+	switch attribute {
+	case attrMaxLag:
 		var n int64
 		if n, err = strconv.ParseInt(value, 10, 64); err == nil && n < 0 {
 			err = fmt.Errorf("it is negative")
 		}
-	} else {
+	case attrRate:
+		_, err = parseRate(value)
+	default:
 		_, err = plan.ParseDuration(value)
 	}
 	if err != nil {
 		return fmt.Errorf("%s=%s: %w", name, value, err)
 	}
 	return nil
+}
+
+// parseRate reads an amount of bytes; 0: no limit.
+func parseRate(value string) (int64, error) {
+	if value == "0" {
+		return 0, nil
+	}
+	n, err := plan.ParseBytes(value)
+	if err == nil && n < plan.LeastThrottle {
+		err = fmt.Errorf("it is less than %d bytes a second, with which a copy never ends", plan.LeastThrottle)
+	}
+	return n, err
 }
 
 // cutAttribute takes the attribute, which has no dot, off its address.

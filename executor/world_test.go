@@ -28,6 +28,7 @@ type world struct {
 	altered  []string                   // AlterConfigs calls: topic key=value
 	failing  func(op, arg string) error // injected failures
 	mirror   *copying                   // of the kplan that runs; nil: none
+	rates    []int64                    // that the mirror was given
 	errors   []string                   // what must never be, and was
 }
 

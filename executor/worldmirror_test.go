@@ -106,6 +106,13 @@ func (c *copying) End(_ context.Context, topics []string) error {
 	return nil
 }
 
+func (c *copying) Throttle(_ context.Context, bytesPerSecond int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rates = append(c.rates, bytesPerSecond)
+	return nil
+}
+
 // live copies a few records at each beat, until ctx ends.
 func (c *copying) live(ctx context.Context) {
 	for ctx.Err() == nil {

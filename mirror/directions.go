@@ -37,26 +37,30 @@ func (d Directions) Of(topic string) Way {
 // Entry is what a worker tells of itself, every few seconds. One that stays as
 // it is belongs to a worker that is dead, or stands still.
 type Entry struct {
-	ID         string    `json:"id"`
-	Host       string    `json:"host"`
-	PID        int       `json:"pid"`
-	Epoch      int64     `json:"epoch"` // of the directions that it has carried out, with nothing under way; -1: none yet
-	Partitions int       `json:"partitions"`
-	Stopped    []string  `json:"stopped,omitempty"` // partitions that cannot be copied, with why, some of them
-	Lag        int64     `json:"lag"`               // records, of its partitions
-	Records    int64     `json:"records"`           // copied since it began
-	Bytes      int64     `json:"bytes"`
-	Rate       float64   `json:"rate"`   // bytes a second
-	Serial     int64     `json:"serial"` // grows with each writing
-	WrittenAt  time.Time `json:"written_at"`
+	ID         string   `json:"id"`
+	Host       string   `json:"host"`
+	PID        int      `json:"pid"`
+	Epoch      int64    `json:"epoch"` // of the directions that it has carried out, with nothing under way; -1: none yet
+	Partitions int      `json:"partitions"`
+	Stopped    []string `json:"stopped,omitempty"` // partitions that cannot be copied, with why, some of them
+	Lag        int64    `json:"lag"`               // records, of its partitions
+	Records    int64    `json:"records"`           // copied since it began
+	Bytes      int64    `json:"bytes"`
+	Rate       float64  `json:"rate"`   // bytes a second
+	Serial     int64    `json:"serial"` // grows with each writing
+	// Silence is how long after its last writing nothing of it can arrive any
+	// more: its lease, and the time for which a request may be under way.
+	Silence   time.Duration `json:"silence_ns"`
+	WrittenAt time.Time     `json:"written_at"`
 }
 
 // Name says who it is, for people.
 func (e Entry) Name() string { return fmt.Sprintf("worker %s on %s (process %d)", e.ID, e.Host, e.PID) }
 
-// Where the shelf has the two.
+// Where the shelf has them.
 const (
 	directionName = "direction"
+	rateName      = "rate"
 	workerPrefix  = "worker/"
 )
 
@@ -105,6 +109,35 @@ func Direct(ctx context.Context, shelf Shelf, ways map[string]Way) (Directions, 
 		return d, fmt.Errorf("keeping the mirror's directions: %w", err)
 	}
 	return next, nil
+}
+
+// SetRate keeps how many bytes a second all workers together may copy; 0: as
+// many as they can. It takes the place of what their plan says.
+func SetRate(ctx context.Context, shelf Shelf, bytesPerSecond int64) error {
+	text, err := json.Marshal(bytesPerSecond)
+	if err != nil {
+		return fmt.Errorf("encoding the mirror's rate: %w", err)
+	}
+	if err := shelf.Put(ctx, map[string][]byte{rateName: text}); err != nil {
+		return fmt.Errorf("keeping the mirror's rate: %w", err)
+	}
+	return nil
+}
+
+// Rate returns what SetRate has kept; false: nothing.
+func Rate(ctx context.Context, shelf Shelf) (bytesPerSecond int64, kept bool, err error) {
+	values, err := shelf.All(ctx, rateName)
+	if err != nil {
+		return 0, false, fmt.Errorf("reading the mirror's rate: %w", err)
+	}
+	text, kept := values[rateName]
+	if !kept {
+		return 0, false, nil
+	}
+	if err := json.Unmarshal(text, &bytesPerSecond); err != nil {
+		return 0, false, fmt.Errorf("reading the mirror's rate: %w", err)
+	}
+	return bytesPerSecond, true, nil
 }
 
 // Entries returns what the workers tell of themselves, by id.
@@ -160,11 +193,10 @@ const barrierPause = 250 * time.Millisecond
 
 // Barrier waits until no worker copies by older directions (R18): each has
 // carried out that epoch with nothing under way, or is gone, or its entry has
-// not changed for as long as silent says, by the caller's clock, which is the
-// lease of workers and the time for which a request may be under way. now is a
-// clock that counts suspended time. The error is that of the shelf, or a
+// not changed for as long as it says itself (Silence), by the caller's clock.
+// now is a clock that counts suspended time. The error is that of the shelf, or a
 // *BarrierError when ctx ends before.
-func Barrier(ctx context.Context, shelf Shelf, epoch int64, silent time.Duration, now func() time.Duration) error {
+func Barrier(ctx context.Context, shelf Shelf, epoch int64, now func() time.Duration) error {
 	type sign struct {
 		serial int64
 		at     time.Duration
@@ -184,7 +216,7 @@ func Barrier(ctx context.Context, shelf Shelf, epoch int64, silent time.Duration
 			}
 			switch {
 			case e.Epoch >= epoch:
-			case at-seen[id].at < silent:
+			case at-seen[id].at < e.Silence:
 				left = append(left, e)
 			default:
 				dead[workerPrefix+id] = nil

@@ -39,3 +39,6 @@ func (m *Mirror) OffsetsOf(topic string) string {
 	}
 	return offsetsTranslate
 }
+
+// LeastThrottle is the smallest bytes_per_second: with less a copy never ends.
+const LeastThrottle = 1 << 10

@@ -1,5 +1,7 @@
 package plan
 
+import "strconv"
+
 const offsetsTranslate = "translate"
 
 // specOffsets is the argument offsets, of the mirror or of one topic.
@@ -29,7 +31,7 @@ func specMirror() BlockSpec {
 			{
 				Type: "throttle", Doc: "Limits how fast it copies. No part of the plan's hash.",
 				Attrs: []AttrSpec{
-					{Name: "bytes_per_second", Kind: KindInt, Required: true, Min: "1024", NoMax: true, Doc: "The most that is copied a second, all workers together, such as bytes(\"80MiB\"); without the block there is no limit."},
+					{Name: "bytes_per_second", Kind: KindInt, Required: true, Min: strconv.Itoa(LeastThrottle), NoMax: true, Doc: "The most that is copied a second, all workers together, such as bytes(\"80MiB\"); without the block there is no limit."},
 				},
 			},
 			{

@@ -10,13 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"kplan/executor"
 	"kplan/internal/cluster"
-	"kplan/internal/kafka"
 	"kplan/mirror"
 	"kplan/mirror/wire"
+	"kplan/mirror/worker"
 	"kplan/plan"
 )
 
@@ -24,6 +23,7 @@ import (
 // closed.
 type copying struct {
 	plan           *plan.Mirror
+	rate           int64 // bytes a second; 0: no limit
 	clusters       *clusters
 	source, target *wire.Client
 	keeper         *mirror.Keeper
@@ -40,45 +40,34 @@ type copying struct {
 
 var _ executor.Mirror = (*copying)(nil)
 
-// poolBytes bounds the memory of what was read from the source and is not on
-// the target yet.
-const poolBytes = 64 << 20
-
-// lateRequests is how long a request of a dead process may still be under way
-// (R23).
-const lateRequests = time.Minute
-
-// mirrorIn opens the mirror of a plan, with the identity that the state gives
-// it. The lock is held by the caller.
-func (a *app) mirrorIn(ctx context.Context, p *plan.Plan, c *clusters, s *session, log *slog.Logger) (*copying, func() error, error) {
+// mirrorOf opens the mirror of a plan, in this process or in workers, with the
+// identity that the state gives it. The lock is held by the caller.
+func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *session, log *slog.Logger) (executor.Mirror, func() error, error) {
+	if p.Migration.Mirror == nil {
+		return nil, func() error { return nil }, nil
+	}
 	shelf, closeShelf, err := a.shelf(ctx, p, p.State)
 	if err != nil {
 		return nil, nil, err
 	}
 	m := &copying{
-		plan: p.Migration.Mirror, clusters: c, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
+		plan: p.Migration.Mirror, rate: p.Migration.Mirror.BytesPerSecond, clusters: c, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
 		maps: map[wire.Partition]*mirror.Map{},
 	}
-	if m.source, err = a.dataPath(p.Migration.Source); err == nil {
-		m.target, err = a.dataPath(p.Migration.Target)
+	if m.source, err = a.dataPath(p.Migration.Source, sourcePool); err == nil {
+		m.target, err = a.dataPath(p.Migration.Target, targetPool)
 	}
-	if err == nil {
+	if err == nil { // workers find it there
 		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), nil)
 	}
 	closing := func() error { return errors.Join(m.close(), closeShelf()) }
 	if err != nil {
 		return nil, nil, errors.Join(err, closing())
 	}
-	return m, closing, nil
-}
-
-// dataPath opens the connections on which records go.
-func (a *app) dataPath(c *plan.Cluster) (*wire.Client, error) {
-	at, err := a.wire(c, poolBytes)
-	if err != nil {
-		return nil, err
+	if p.Migration.Mirror.Run == "worker" {
+		return &asking{shelf: shelf, keeper: m.keeper, command: a.command("mirror")}, closing, nil
 	}
-	return wire.New(at), nil
+	return m, closing, nil
 }
 
 // close ends the copy in order, and the connections.
@@ -135,38 +124,26 @@ func (m *copying) Begin(ctx context.Context, topics []string) error {
 	}
 	copier, err := mirror.New(mirror.Config{
 		Source: m.source, Target: m.target, Producer: m.producer, Partitions: assigned, Store: m.keeper, Log: m.log,
-		Lease: func(wire.Partition) error { return m.lease() }, MaxAge: memory, Wait: lateRequests,
+		Lease: func(wire.Partition) error { return m.lease() }, MaxAge: memory, Wait: worker.DefaultWait,
 	})
 	if err != nil {
 		return err
 	}
-	copier.SetThrottle(m.plan.BytesPerSecond)
+	copier.SetThrottle(m.rate)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m.copier, m.stop, m.ended = copier, stop, make(chan error, 1)
 	go func() { m.ended <- copier.Run(running) }()
 	return nil
 }
 
-// producerMemory is for how long the target's brokers remember a producer after
-// its last record, by the record's time stamp: they drop the sequence numbers
-// then that keep a late request out (R23).
-func producerMemory(ctx context.Context, target *kafka.Client) (time.Duration, error) {
-	nodes, err := target.Nodes(ctx, func(string) bool { return false })
-	if err != nil {
-		return 0, err
+// Throttle holds the copy back.
+func (m *copying) Throttle(_ context.Context, bytesPerSecond int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.rate = bytesPerSecond; m.copier != nil {
+		m.copier.SetThrottle(bytesPerSecond)
 	}
-	least := 24 * time.Hour // Kafka's own default
-	for _, n := range nodes {
-		for _, key := range []string{"producer.id.expiration.ms", "transactional.id.expiration.ms"} { // since 3.5; before
-			c, told := n.Configs[key]
-			ms, err := strconv.ParseInt(c.Value, 10, 64)
-			if told && err == nil {
-				least = min(least, time.Duration(ms)*time.Millisecond)
-				break
-			}
-		}
-	}
-	return least, nil
+	return nil
 }
 
 // partitions lists those of topics that are not copied yet.
@@ -208,16 +185,19 @@ func (m *copying) limits(ctx context.Context, topics []string, assigned map[wire
 	if err != nil {
 		return err
 	}
-	begun := map[string]bool{}
-	for p, a := range assigned {
-		begun[p.Topic] = begun[p.Topic] || a.Offsets != nil
+	sizes := map[string]int{}
+	for p := range assigned {
+		sizes[p.Topic] = max(sizes[p.Topic], int(p.Number)+1)
+	}
+	if sizes, err = m.keeper.Sizes(ctx, sizes); err != nil {
+		return err
 	}
 	for p, a := range assigned {
 		a.Ahead = strings.Contains(source[p.Topic].Configs["cleanup.policy"].Value, "compact")
 		if n, err := strconv.Atoi(target[p.Topic].Configs["max.message.bytes"].Value); err == nil {
 			a.MaxBatch = n
 		}
-		a.Latest = m.plan.Start == "latest" && !begun[p.Topic] // a partition that is added later has a beginning
+		a.Latest = m.plan.Start == "latest" && int(p.Number) < sizes[p.Topic] // a partition that is added later has a beginning
 		assigned[p] = a
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 	"kplan/executor/state"
 	"kplan/internal/boottime"
 	"kplan/internal/cluster"
+	"kplan/internal/kafka"
 	"kplan/mirror"
 	"kplan/mirror/wire"
 	"kplan/mirror/worker"
@@ -203,7 +205,9 @@ func mirrorGroup(migration string) string { return cluster.OwnPrefix + migration
 // made under the migration's lock, for which another worker may be as well.
 func identify(ctx context.Context, shelf state.Shelf, target *wire.Client, s scene) (mirror.Producer, error) {
 	lock := func(ctx context.Context) (func() error, error) {
-		held, err := s.backend.Acquire(ctx, holder(whoami()))
+		brief := holder(whoami())
+		brief.Brief = true
+		held, err := s.backend.Acquire(ctx, brief)
 		if err != nil {
 			return nil, err
 		}
@@ -233,4 +237,32 @@ const (
 // note is a line for people; where it cannot be written nobody misses it.
 func note(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...) // a note
+}
+
+// forgetAfter is Kafka's default of both configs that producerMemory reads.
+const forgetAfter = 24 * time.Hour
+
+// producerMemory is the age of records from which on some broker of the target
+// may not know their producer any more: by a record's time stamp it then drops
+// the sequence numbers that keep a late request out (R23).
+func producerMemory(ctx context.Context, target *kafka.Client) (time.Duration, error) {
+	nodes, err := target.Nodes(ctx, func(string) bool { return false })
+	if err != nil {
+		return 0, err
+	}
+	least := forgetAfter
+	for i, n := range nodes {
+		limit := forgetAfter
+		for _, key := range []string{"transactional.id.expiration.ms", "producer.id.expiration.ms"} { // the second since 3.5
+			if c, ok := n.Configs[key]; ok {
+				if ms, err := strconv.ParseInt(c.Value, 10, 64); err == nil {
+					limit = time.Duration(ms) * time.Millisecond
+				}
+			}
+		}
+		if i == 0 || limit < least {
+			least = limit
+		}
+	}
+	return max(least, time.Millisecond), nil
 }

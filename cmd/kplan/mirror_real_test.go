@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"kplan/executor/state"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,5 +157,93 @@ func (s *scenario) records(bootstrap []string, topics []string) map[string][]str
 			}
 			all[where] = append(all[where], fmt.Sprintf("%q %q %v %d", r.Key, r.Value, r.Headers, r.Timestamp.UnixMilli()))
 		})
+	}
+}
+
+// With workers apply only asks and watches. Of three one is killed and one is
+// told to end while the services move; the target has every record all the same,
+// once and in order, and so do the consumers.
+func TestMirrorByWorkersOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	s := newScenario(t, scenarioOptions{
+		example: mirroredExample, name: "workers", rate: 200, topic: true,
+		source: real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		plan: func(text string) string {
+			return strings.Replace(text, "  mirror {\n", "  mirror {\n    run = \"worker\"\n", 1)
+		},
+	})
+	topics := s.history(2000)
+	s.start()
+	s.flow(100)
+	var workers []*exec.Cmd
+	for range 3 {
+		workers = append(workers, s.worker())
+	}
+	var applied outcome
+	over := make(chan struct{})
+	go func() { defer close(over); applied = s.kplan(nil, "apply", "--yes") }()
+	s.journalled(over, `mirror.caught_up`)
+	kill(t, workers[0], syscall.SIGKILL)
+	s.journalled(over, `switch.service.shop.start`)
+	kill(t, workers[1], syscall.SIGTERM)
+	if <-over; applied.code != exitDone {
+		t.Fatalf("apply: exit code %d\n%s", applied.code, applied.output)
+	}
+	s.flow(100)
+	s.must(exitDone, "verify")
+	if r := s.prove(); !r.Clean() {
+		t.Errorf("records were lost, repeated or out of order: %v", r.Sentences())
+	}
+	s.sameHistory(topics)
+	if err := workers[1].Wait(); err != nil {
+		t.Errorf("a worker that was told to end: %v", err)
+	}
+}
+
+// worker starts a kplan mirror, which ends with the test.
+func (s *scenario) worker() *exec.Cmd {
+	s.t.Helper()
+	cmd := exec.Command(s.binary, "mirror", "--session-timeout", "6s", "--wait", "3s")
+	cmd.Dir, cmd.Env = s.stage.PlanDir, s.environ()
+	var out bytes.Buffer
+	cmd.Stderr = &out
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+		if s.t.Failed() {
+			s.t.Logf("worker %d:\n%s", cmd.Process.Pid, out.String())
+		}
+	})
+	return cmd
+}
+
+func kill(t *testing.T, cmd *exec.Cmd, signal syscall.Signal) {
+	t.Helper()
+	if err := cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// journalled waits until a step has passed, or apply is over.
+func (s *scenario) journalled(over <-chan struct{}, address string) {
+	s.t.Helper()
+	for {
+		var doc statusDoc
+		if err := json.Unmarshal([]byte(s.must(exitDone, "status", "--json").output), &doc); err != nil {
+			s.t.Fatal(err)
+		}
+		for _, step := range doc.Steps {
+			if step.Address == address && step.Status == string(state.Done) {
+				return
+			}
+		}
+		select {
+		case <-over:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }

@@ -32,6 +32,15 @@ func (a *app) wire(of *plan.Cluster, pool int64) (wire.Options, error) {
 	return wire.Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(pool)}, nil
 }
 
+// dataPath opens such connections.
+func (a *app) dataPath(of *plan.Cluster, pool int64) (*wire.Client, error) {
+	o, err := a.wire(of, pool)
+	if err != nil {
+		return nil, err
+	}
+	return wire.New(o), nil
+}
+
 // readiness looks which topics can be copied, and says which cannot.
 type readiness struct {
 	app    *app

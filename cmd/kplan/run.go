@@ -41,14 +41,9 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.run, who: s.who, host: s.host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
-	var copies executor.Mirror
-	closeMirror := func() error { return nil }
-	if p.Migration.Mirror != nil {
-		opened, closing, err := a.mirrorIn(ctx, p, c, s, log)
-		if err != nil {
-			return err
-		}
-		copies, closeMirror = opened, closing
+	copies, closeMirror, err := a.mirrorOf(ctx, p, c, s, log)
+	if err != nil {
+		return err
 	}
 	engine := &executor.Engine{
 		Plan: p, Graph: r.graph, Mirror: copies, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),

@@ -43,7 +43,7 @@ func (a *app) begin(ctx context.Context, p *plan.Plan, stderr io.Writer) (*sessi
 	if s.run, err = newRequestID(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	if s.held, err = b.Acquire(ctx, holder(s.who, s.host)); err != nil {
+	if s.held, err = acquire(ctx, b, holder(s.who, s.host)); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	s.state = s.held.State()
@@ -51,6 +51,26 @@ func (a *app) begin(ctx context.Context, p *plan.Plan, stderr io.Writer) (*sessi
 		fmt.Fprintf(stderr, "Note: the last kplan here (%s) ended without letting go of the lock; what it had under way is looked at again.\n", left) // a note
 	}
 	return s, nil
+}
+
+// briefPatience is for how long to wait for those that hold the lock briefly.
+const briefPatience = 15 * time.Second
+
+// acquire takes the lock. A worker of the mirror that begins has it for a
+// moment: that one is waited for.
+func acquire(ctx context.Context, b state.Backend, h state.Holder) (state.Session, error) {
+	for ends := time.Now().Add(briefPatience); ; {
+		held, err := b.Acquire(ctx, h)
+		var locked *state.LockedError
+		if !errors.As(err, &locked) || !locked.Holder.Brief || time.Now().After(ends) {
+			return held, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(identifyPause):
+		}
+	}
 }
 
 // end lets go of the lock. One that is lost has nothing to let go of.

@@ -19,6 +19,7 @@ type Holder struct {
 	Since time.Time `json:"since"`
 	Beat  time.Time `json:"beat,omitzero"` // the last heartbeat, where there are any
 	Epoch int64     `json:"epoch,omitempty"`
+	Brief bool      `json:"brief,omitempty"` // it lets go within seconds: whoever wants the lock waits
 }
 
 func (h Holder) String() string {

@@ -81,9 +81,12 @@ func phaseRows(doc diff.Doc, phase graph.Phase, opts Options) []row {
 		return nil
 	}
 	var rows []row
-	if phase == graph.Switch {
+	switch phase {
+	case graph.Switch:
 		rows = stepRows(todo, opts)
-	} else {
+	case graph.Mirror:
+		rows = copyRows(todo, opts)
+	default:
 		gates, topics := apart(todo)
 		rows = append(stepRows(gates[""], opts), topicRows(topics, opts)...)
 	}

@@ -92,6 +92,24 @@ func everyStep(steps []diff.Change) []row {
 	return rows
 }
 
+// copyRows says what the mirror does before anything is switched.
+func copyRows(steps []diff.Change, opts Options) []row {
+	if opts.Full {
+		return everyStep(steps)
+	}
+	gates, steps := apart(steps)
+	rows := gateRows(gates[""])
+	for _, c := range steps {
+		topics := strings.Split(c.After["topics"], ",")
+		r := row{mark: ">", word: "run", object: clean(c.Reason)}
+		if c.After["topics"] != "" {
+			r.detail = few(topics, "topic")
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
 func waveRow(wave string, steps []diff.Change) row {
 	r := row{mark: ">", word: "run"}
 	var services []string
@@ -109,6 +127,9 @@ func waveRow(wave string, steps []diff.Change) row {
 		services = append(services, name)
 	}
 	r.object = fmt.Sprintf("wave %s: %s", wave, strings.Join(services, ", "))
+	if wave == "" {
+		r.object = "topics that no service uses"
+	}
 	r.detail = strings.Join(acts(steps), " → ")
 	return r
 }
@@ -117,7 +138,7 @@ func waveRow(wave string, steps []diff.Change) row {
 func acts(steps []diff.Change) []string {
 	words := map[graph.Kind]string{
 		graph.Stop: "stop", graph.Start: "start", graph.Fence: "deny them to write", graph.Boundary: "wait for quiet", graph.Drain: "drain",
-		graph.Place: "place offsets (measured at switch)", graph.Works: "see it work",
+		graph.MirrorDrain: "copy the rest", graph.Place: "place offsets (measured at switch)", graph.Works: "see it work",
 	}
 	names := map[graph.Kind][]string{}
 	var order []graph.Kind

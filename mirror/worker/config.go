@@ -52,8 +52,8 @@ type Config struct {
 }
 
 const (
-	defaultSession = 15 * time.Second
-	defaultWait    = time.Minute
+	DefaultSession = 15 * time.Second
+	DefaultWait    = time.Minute
 	defaultEvery   = 10 * time.Second
 
 	rebalanceTimeout = time.Minute
@@ -71,8 +71,8 @@ func (c Config) withDefaults() Config {
 			*v = d
 		}
 	}
-	set(&c.Group.Session, defaultSession)
-	set(&c.Wait, defaultWait)
+	set(&c.Group.Session, DefaultSession)
+	set(&c.Wait, DefaultWait)
 	set(&c.Every, defaultEvery)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -43,6 +43,13 @@ func (w *Worker) obeyOnce(ctx context.Context, told *mirror.Entry, at *time.Dura
 	if err != nil {
 		return err
 	}
+	rate, kept, err := mirror.Rate(ctx, w.conf.Shelf)
+	if err != nil {
+		return err
+	}
+	if kept && w.rate.Swap(rate) != rate {
+		w.changed()
+	}
 	w.mu.Lock()
 	news := ways.Epoch > w.epoch
 	if news {
@@ -70,6 +77,7 @@ const mostTold = 100
 func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 	*told = mirror.Entry{
 		ID: w.conf.ID, Host: w.conf.Host, PID: w.conf.PID, Epoch: w.done.Load(), Serial: told.Serial + 1, WrittenAt: time.Now().UTC(),
+		Silence: w.conf.Group.Session + w.conf.Wait,
 	}
 	for _, s := range w.copier.Status() {
 		told.Partitions++

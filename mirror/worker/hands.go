@@ -125,6 +125,7 @@ func (w *Worker) reconcile(ctx context.Context) {
 func (w *Worker) follow(ctx context.Context) error {
 	w.hands.Lock()
 	defer w.hands.Unlock()
+	w.share()
 	wanted, epoch := w.wanted()
 	var surplus []wire.Partition
 	for p := range w.held {
@@ -252,7 +253,9 @@ func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
 
 // share gives this worker its part of the throttle. hands is held.
 func (w *Worker) share() {
-	if w.conf.BytesPerSecond <= 0 {
+	rate := w.rate.Load()
+	if rate <= 0 {
+		w.copier.SetThrottle(0)
 		return
 	}
 	w.mu.Lock()
@@ -261,5 +264,5 @@ func (w *Worker) share() {
 		all += t.Partitions
 	}
 	w.mu.Unlock()
-	w.copier.SetThrottle(max(1, w.conf.BytesPerSecond*int64(max(1, len(w.held)))/int64(max(1, all, len(w.held)))))
+	w.copier.SetThrottle(max(1, rate*int64(max(1, len(w.held)))/int64(max(1, all, len(w.held)))))
 }

@@ -42,6 +42,7 @@ type Worker struct {
 
 	owned atomic.Pointer[map[wire.Partition]bool] // what may be written to under a lease
 
+	rate  atomic.Int64 // bytes a second of all workers together; 0: no limit
 	done  atomic.Int64 // epoch of the directions that are carried out, with nothing under way; -1: none
 	began time.Time
 }
@@ -63,6 +64,7 @@ func New(conf Config) (*Worker, error) {
 	w.owned.Store(&map[wire.Partition]bool{})
 	w.epoch = -1
 	w.done.Store(-1)
+	w.rate.Store(conf.BytesPerSecond)
 	var err error
 	w.copier, err = mirror.New(mirror.Config{
 		Source: conf.Source, Target: conf.Target, Producer: conf.Producer, Store: w.keeper, Limits: conf.Limits, Log: conf.Log,

@@ -185,7 +185,7 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, time.Hour, s.clock.Now); err != nil {
+		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, s.clock.Now); err != nil {
 			t.Fatal(err)
 		}
 	}
