@@ -180,7 +180,8 @@ func (c *Copier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case <-tick.C:
+		case now := <-tick.C:
+			c.measure(now)
 			if err := c.keep(c.all()); failing.news(err) {
 				c.Log.Warn("the copy goes on; what is not kept is found again by reading", "err", err)
 			}

@@ -88,6 +88,10 @@ type part struct {
 	latest  int64      // newest time stamp of the batch that was acknowledged last, in ms
 	durable int64      // ahead: target offsets below have their place in the store's map
 
+	short bool // of replicas, since the last acknowledgement
+	heard bool // the source has told its mark
+	meter meter
+
 	filter batch.Filter
 	copied counts
 }

@@ -145,7 +145,11 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 		p.muted = false
 		p.note(nil)
 	}
-	p.mark, p.start = f.LastStable, f.LogStart
+	if p.short && p.planned == p.acked && len(f.Records) == 0 { // nothing is left to be acknowledged
+		p.short = false
+		p.note(nil)
+	}
+	p.mark, p.start, p.heard = f.LastStable, f.LogStart, true
 	if p.mark < 0 {
 		p.mark = f.HighWatermark
 	}

@@ -12,7 +12,7 @@ import (
 const (
 	resumePause = 100 * time.Millisecond
 	longestTry  = 2 * time.Second // between two looks at a partition that makes no progress
-	mostStuck   = 20              // refusals of a sequence at one and the same log end
+	mostStuck   = 10              // refusals of a sequence at one and the same log end
 )
 
 // resumeSoon wakes the resumer.
@@ -195,7 +195,9 @@ func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) {
 	p.present, p.acked, p.durable = end, p.planned, min(p.durable, p.planned)
 	p.epoch, p.fresh, p.proved, p.doubt = -1, false, false, nil
 	p.phase = Copying
-	p.note(nil)
+	if !p.short {
+		p.note(nil)
+	}
 }
 
 // halt stops a partition for a reason that does not pass, and lets it wait for

@@ -338,6 +338,10 @@ func (p *part) answered(s *sender, c cut, a wire.Ack) {
 	case p.phase == Copying:
 		p.acked = max(p.acked, c.base+c.count)
 		p.latest = c.time
+		if p.short {
+			p.short = false
+			p.note(nil)
+		}
 		p.proved = true
 		p.copied.records += c.count
 		p.copied.bytes += int64(len(c.bytes))
@@ -382,7 +386,7 @@ func (p *part) failed(c *Copier, sent cut, err error) {
 		p.stop(errors.Join(errSuperseded, err))
 	case p.phase != Copying: // its first failure has said why
 	case wire.TooLarge(err) && sent.count > 1:
-		p.limit = max(len(sent.bytes)/2, leastBatch)
+		p.limit = len(sent.bytes) / 2
 		p.resume(fmt.Errorf("writing to the target: %w", err))
 	case wire.Retriable(err):
 		p.again(c, sent, err)
@@ -397,10 +401,6 @@ func (p *part) failed(c *Copier, sent cut, err error) {
 	c.resumeSoon()
 }
 
-// leastBatch is the smallest limit that is tried where a target refuses batches
-// for their size, in bytes.
-const leastBatch = 1 << 10
-
 // again goes on from the log end. A sequence that is refused where the log ends
 // is no race with anybody: it is counted. p.mu is held.
 func (p *part) again(c *Copier, sent cut, err error) {
@@ -413,6 +413,7 @@ func (p *part) again(c *Copier, sent cut, err error) {
 		p.stuck = 0
 	}
 	p.resume(fmt.Errorf("writing to the target: %w", err))
+	p.short = wire.UnderReplicated(err)
 	p.until = time.Now().Add(p.patience())
 	p.tries++
 }
