@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access clean
+.PHONY: help build demo test lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access campaign-mirror clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ campaign-access: ## fences, rights and access rules on every pair of versions an
 
 campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
 	KPLAN_CAMPAIGN=lease $(GO) test -count=1 -v -run 'TestLeaseModel$$' ./executor/state
+
+campaign-mirror: ## the mirror killed, cut off, frozen and doubled, brokers killed, on real Kafka (long)
+	KPLAN_CAMPAIGN=mirror $(GO) test -count=1 -timeout 60m -v -run 'TestKillCampaign|TestFaultCampaign' ./mirror
 
 clean: ## remove what was built
 	rm -rf bin

@@ -23,7 +23,20 @@ import (
 
 var brokers kafkatest.Pool
 
-func TestMain(m *testing.M) { os.Exit(brokers.Main(m)) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(errandFile); path != "" {
+		if err := runErrand(path); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(brokers.Main(m))
+}
+
+func partition(topic string, number int32) wire.Partition {
+	return wire.Partition{Topic: topic, Number: number}
+}
 
 var names atomic.Int64
 

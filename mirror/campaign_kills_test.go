@@ -1,0 +1,207 @@
+package mirror_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"kplan/internal/kafkatest"
+)
+
+// inCampaign: make campaign-mirror.
+func inCampaign() bool { return os.Getenv("KPLAN_CAMPAIGN") == "mirror" }
+
+// stall is the longest time by which a request comes late; outwait is more than
+// that and what busy cores add.
+const (
+	stall   = 500 * time.Millisecond
+	outwait = 2 * time.Second
+)
+
+// killing is a mirror that is killed again and again, and begun again at once.
+type killing struct {
+	name  string
+	kills int
+	old   bool // year old records, and brokers that forget their producer
+	// sabotage is the first control, hasty the second: it does not wait for what
+	// may still be under way of old records.
+	sabotage, hasty bool
+	until           func(*testing.T, *scene) bool // ends it early, asked after each kill; nil: never
+}
+
+// outcome is what a killing has done.
+type outcome struct {
+	damage  damage
+	kills   int
+	late    int64  // bytes that came to the target after their process was dead
+	stopped string // why the mirror did not go on; a control's
+}
+
+func (k killing) run(t *testing.T, source, target *kafkatest.Cluster) outcome {
+	t.Helper()
+	const backlog = 3000 // records a kill
+	from, to := kafkatest.Faults{Rate: 400 << 10}, kafkatest.Faults{Stall: stall, Always: k.sabotage || k.hasty}
+	s := newScene(t, source, target, 1, nil, from, to)
+	s.old = k.old
+	s.fill(t, 3000+backlog*min(k.kills, 20)/2)
+	end := s.trickle(t)
+	var done outcome
+	for done.kills < k.kills && done.stopped == "" {
+		m := s.start(t, k.change)
+		k.strike(t, s, m)
+		done.kills++
+		done.stopped = m.whyStopped()
+		if s.rand.IntN(4) == 0 {
+			s.forget(t)
+		}
+		if k.until != nil && k.until(t, s) {
+			break
+		}
+		if k.kills > 20 && done.kills%20 == 0 {
+			t.Logf("%s: %d kills", k.name, done.kills)
+		}
+		if done.kills%10 == 0 {
+			s.fill(t, backlog)
+		}
+	}
+	end()
+	for _, p := range append(s.before, s.behind...) {
+		p.Set(kafkatest.Faults{}) // what is under way still comes late
+	}
+	if done.stopped == "" {
+		if err := s.drain(t, s.start(t, k.change)); err != nil {
+			done.stopped = err.Error()
+		}
+	}
+	for _, p := range s.behind {
+		done.late += p.Late()
+	}
+	done.damage = s.judge(t)
+	return done
+}
+
+func (k killing) change(e *errand) {
+	e.Sabotage = k.sabotage
+	if !k.hasty {
+		e.MaxAge, e.Wait = time.Hour, outwait
+	}
+}
+
+// strike kills at a random instant: at the start, or while it copies.
+func (k killing) strike(t *testing.T, s *scene, m *child) {
+	t.Helper()
+	span := 600 * time.Millisecond
+	switch n := s.rand.IntN(10); {
+	case n < 2:
+	case n < 4:
+		m.await(t, saysCopying)
+	default:
+		m.awaitMoving(t)
+		span = 300 * time.Millisecond
+	}
+	select {
+	case <-time.After(time.Duration(s.rand.Int64N(int64(span)))): // the instant is what is tried, not waited for
+	case <-m.exited:
+		t.Fatalf("the mirror ended by itself: %v\n%s", m.err, m.tail())
+	}
+	m.kill(t)
+}
+
+// awaitMoving waits for an acknowledgement, or a reason why there is none.
+func (m *child) awaitMoving(t *testing.T) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for m.whyStopped() == "" {
+		select {
+		case <-m.said[saysMoving]:
+			return
+		case <-m.exited:
+			t.Fatalf("the mirror ended by itself: %v\n%s", m.err, m.tail())
+		case <-t.Context().Done():
+			t.Fatal("the mirror copies nothing")
+		case <-tick.C:
+		}
+	}
+}
+
+// forget loses the newest of the store, which Store allows.
+func (s *scene) forget(t *testing.T) {
+	t.Helper()
+	for _, p := range s.partitions {
+		if err := os.Remove(filepath.Join(s.folder, fmt.Sprintf("map-%d", p.Number))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// clean fails unless every record is on the target once, in its place.
+func (o outcome) clean(t *testing.T, name string) {
+	t.Helper()
+	t.Logf("CAMPAIGN %s: %d kills, %d KB came after their process was dead: %s", name, o.kills, o.late>>10, o.damage)
+	if o.damage.any() || o.damage.Missing > 0 || o.stopped != "" {
+		t.Errorf("%s: the copy is damaged, or did not end: %s", name, o.stopped)
+	}
+	if o.late == 0 {
+		t.Errorf("%s: no request came late: this has tried nothing", name)
+	}
+}
+
+// broken fails unless the comparator has found damage: a control.
+func (o outcome) broken(t *testing.T, name string) {
+	t.Helper()
+	t.Logf("CAMPAIGN control %s: %d kills, %d KB came after their process was dead: %s; %s", name, o.kills, o.late>>10, o.damage, o.stopped)
+	if !o.damage.any() {
+		t.Errorf("%s: a copy that has to be damaged looks sound: the test proves nothing", name)
+	}
+}
+
+// damaged ends a control as soon as it has shown what it is for.
+func damaged(t *testing.T, s *scene) bool { return s.judge(t).any() }
+
+// A mirror that is killed at any instant, with its requests still under way,
+// loses nothing and repeats nothing (R24). The control that takes a new producer
+// id each time does, and is found out by the same comparison.
+func TestKillsOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	target := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	killing{name: "short", kills: 8}.run(t, source, target).clean(t, "short")
+	killing{name: "short", kills: 40, sabotage: true, until: damaged}.run(t, source, target).broken(t, "a new producer id each time")
+}
+
+// TestKillCampaign is the long form: make campaign-mirror.
+func TestKillCampaign(t *testing.T) {
+	if !inCampaign() {
+		t.Log("hundreds of kills are a campaign: make campaign-mirror; TestKillsOnRealBrokers runs always")
+		return
+	}
+	now := func(v kafkatest.Version) *kafkatest.Cluster { return brokers.Shared(t, kafkatest.Options{Version: v}) }
+	forgetful := brokers.Shared(t, kafkatest.Options{
+		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},
+	})
+	kills := 0
+	for _, c := range []struct {
+		killing
+		source, target *kafkatest.Cluster
+	}{
+		{killing{name: "2.8.2 to 4.3.0, records of today", kills: 100}, now(kafkatest.V2_8_2), now(kafkatest.V4_3_0)},
+		{killing{name: "4.3.0 to 4.3.0, records of today", kills: 60}, now(kafkatest.V4_3_0), forgetful},
+		{killing{name: "4.3.0 to 2.8.2, records of today", kills: 60}, now(kafkatest.V4_3_0), now(kafkatest.V2_8_2)},
+		{killing{name: "2.8.2 to 4.3.0, year old records", kills: 60, old: true}, now(kafkatest.V2_8_2), forgetful},
+		{killing{name: "4.3.0 to 4.3.0, year old records", kills: 60, old: true}, now(kafkatest.V4_3_0), forgetful},
+	} {
+		o := c.run(t, c.source, c.target)
+		o.clean(t, c.name)
+		kills += o.kills
+	}
+	t.Logf("CAMPAIGN kills in all: %d", kills)
+	k := killing{name: "a new producer id each time, records of today", kills: 60, sabotage: true}
+	k.run(t, now(kafkatest.V4_3_0), forgetful).broken(t, k.name)
+	k = killing{name: "year old records without the wait", kills: 60, old: true, hasty: true}
+	k.run(t, now(kafkatest.V4_3_0), forgetful).broken(t, k.name)
+}

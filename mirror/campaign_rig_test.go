@@ -1,0 +1,382 @@
+package mirror_test
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"kplan/internal/kafkatest"
+)
+
+func longAgo() time.Time { return time.Now().AddDate(-1, 0, 0) }
+
+// scene is a topic on two clusters, with a proxy before each broker, and the
+// store of the mirrors that copy it.
+type scene struct {
+	stage
+	rand     *rand.Rand
+	old      bool // records are a year old
+	before   []*kafkatest.Proxy
+	behind   []*kafkatest.Proxy
+	folder   string
+	written  atomic.Int64
+	through  map[string]string
+	children int
+}
+
+// seeded prints how to repeat what was drawn.
+func seeded(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text := os.Getenv("KPLAN_TEST_SEED"); text != "" {
+		if _, err := fmt.Sscan(text, &seed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("seed %d (KPLAN_TEST_SEED)", seed)
+	return rand.New(rand.NewPCG(seed, 1))
+}
+
+// newScene makes the topic on both sides. Faults are those between the mirror
+// and the source, and between it and the target.
+func newScene(t *testing.T, source, target *kafkatest.Cluster, replicas int16, configs map[string]string, from, to kafkatest.Faults) *scene {
+	t.Helper()
+	all := map[string]*string{"retention.ms": kadm.StringPtr("-1")}
+	for k, v := range configs {
+		all[k] = kadm.StringPtr(v)
+	}
+	s := &scene{rand: seeded(t), folder: t.TempDir(), through: map[string]string{}}
+	s.stage = stage{source: source, target: target, topic: fmt.Sprintf("t%d", names.Add(1))}
+	const partitions = 3
+	for _, c := range []*kafkatest.Cluster{source, target} {
+		configs, copies := all, replicas
+		if c == source {
+			configs, copies = map[string]*string{"retention.ms": all["retention.ms"]}, 1
+		}
+		resp, err := kadm.NewClient(client(t, c)).CreateTopic(t.Context(), partitions, copies, configs, s.topic)
+		if err != nil || resp.Err != nil {
+			t.Fatal(err, resp.Err)
+		}
+	}
+	for i := range int32(partitions) {
+		s.partitions = append(s.partitions, partition(s.topic, i))
+	}
+	s.before, s.behind = s.proxies(t, source, from), s.proxies(t, target, to)
+	return s
+}
+
+func (s *scene) proxies(t *testing.T, c *kafkatest.Cluster, f kafkatest.Faults) []*kafkatest.Proxy {
+	var all []*kafkatest.Proxy
+	for _, address := range c.Bootstrap(kafkatest.Plaintext) {
+		p := kafkatest.NewProxy(t, address, f)
+		s.through[address] = p.Address()
+		all = append(all, p)
+	}
+	return all
+}
+
+// fill writes n records of many kinds to the source: all codecs, headers, nulls,
+// keys, small batches; every one differs from every other.
+func (s *scene) fill(t *testing.T, n int) {
+	t.Helper()
+	codecs := []kgo.CompressionCodec{kgo.NoCompression(), kgo.GzipCompression(), kgo.SnappyCompression(), kgo.Lz4Compression(), kgo.ZstdCompression()}
+	for _, codec := range codecs {
+		cl := client(t, s.source, kgo.ProducerBatchCompression(codec), kgo.RecordPartitioner(kgo.ManualPartitioner()),
+			kgo.ProducerBatchMaxBytes(1<<10+s.rand.Int32N(16<<10)))
+		var records []*kgo.Record
+		for range n / len(codecs) {
+			records = append(records, s.record(s.rand))
+		}
+		if err := cl.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		cl.Close()
+	}
+}
+
+func (s *scene) record(r *rand.Rand) *kgo.Record {
+	n := s.written.Add(1)
+	at := time.Now()
+	if s.old {
+		at = longAgo()
+	}
+	one := &kgo.Record{Topic: s.topic, Partition: r.Int32N(int32(len(s.partitions))), Timestamp: at.Add(-time.Duration(r.IntN(60_000)) * time.Millisecond)}
+	one.Headers = []kgo.RecordHeader{{Key: "number", Value: fmt.Append(nil, n)}}
+	if r.IntN(4) > 0 {
+		one.Key = fmt.Appendf(nil, "key-%d", r.IntN(100))
+	}
+	if r.IntN(10) > 0 {
+		one.Value = make([]byte, r.IntN(250))
+		for i := range one.Value {
+			one.Value[i] = "abcdefgh"[r.IntN(8)]
+		}
+	}
+	if r.IntN(3) == 0 {
+		one.Headers = append(one.Headers, kgo.RecordHeader{Key: "null"})
+	}
+	return one
+}
+
+// trickle goes on writing a little, as a service does, until it is ended.
+func (s *scene) trickle(t *testing.T) (end func()) {
+	t.Helper()
+	cl := client(t, s.source, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(2*time.Millisecond))
+	ctx, cancel := context.WithCancel(t.Context())
+	r := rand.New(rand.NewPCG(s.rand.Uint64(), 2))
+	var mu sync.Mutex
+	var failed error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				tick.Stop()
+				return
+			}
+			for range r.IntN(8) {
+				cl.Produce(t.Context(), s.record(r), func(_ *kgo.Record, err error) {
+					mu.Lock()
+					failed = cmp.Or(failed, err)
+					mu.Unlock()
+				})
+			}
+		}
+	}()
+	return sync.OnceFunc(func() {
+		cancel()
+		<-done
+		err := cl.Flush(context.WithoutCancel(t.Context()))
+		mu.Lock()
+		defer mu.Unlock()
+		if err := errors.Join(err, failed); err != nil {
+			t.Errorf("writing to the source: %v", err)
+		}
+	})
+}
+
+// limits draws how batches are cut and how much is asked for.
+func (s *scene) limits() map[string]int {
+	return map[string]int{
+		"Batch": 2<<10 + s.rand.IntN(40<<10), "Fetch": 16<<10 + s.rand.IntN(200<<10), "Partition": 16<<10 + s.rand.IntN(100<<10), "Request": 8<<10 + s.rand.IntN(200<<10),
+	}
+}
+
+// entries reads what a consumer sees, by partition.
+func (s *scene) entries(t *testing.T, c *kafkatest.Cluster) [][]entry {
+	t.Helper()
+	ends := s.ends(t, c)
+	at := make([]int64, len(s.partitions))
+	all := make([][]entry, len(s.partitions))
+	cl := client(t, c, kgo.ConsumeTopics(s.topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	defer cl.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	left := func() bool {
+		for p, end := range ends {
+			if at[p.Number] < end {
+				return true
+			}
+		}
+		return false
+	}
+	for left() {
+		fetches := cl.PollFetches(ctx)
+		if ctx.Err() != nil {
+			t.Fatalf("reading %s: at %v of %v: %v", s.topic, at, ends, fetches.Err())
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			at[r.Partition] = r.Offset + 1
+			if !r.Attrs.IsControl() {
+				all[r.Partition] = append(all[r.Partition], entryOf(r))
+			}
+		})
+	}
+	return all
+}
+
+// judge compares both logs.
+func (s *scene) judge(t *testing.T) damage {
+	t.Helper()
+	source, target := s.entries(t, s.source), s.entries(t, s.target)
+	var d damage
+	for i := range source {
+		d.add(compare(int32(i), source[i], target[i]))
+	}
+	return d
+}
+
+// child is a mirror in a process of its own.
+type child struct {
+	cmd    *exec.Cmd
+	in     io.WriteCloser
+	said   map[string]chan struct{} // closed when it has said so
+	exited chan struct{}
+	err    error // how it ended; read after exited
+	log    string
+
+	mu      sync.Mutex
+	stopped []string
+}
+
+// start starts a mirror on the scene's store.
+func (s *scene) start(t *testing.T, change func(*errand)) *child {
+	t.Helper()
+	e := errand{
+		Source: s.source.Bootstrap(kafkatest.Plaintext), Target: s.target.Bootstrap(kafkatest.Plaintext), Through: maps.Clone(s.through),
+		Folder: s.folder, Topic: s.topic, Partitions: len(s.partitions), Patience: 10 * time.Second,
+	}
+	l := s.limits()
+	e.Limits.Batch, e.Limits.Fetch, e.Limits.Partition, e.Limits.Request = l["Batch"], l["Fetch"], l["Partition"], l["Request"]
+	if change != nil {
+		change(&e)
+	}
+	s.children++
+	path := filepath.Join(t.TempDir(), "errand")
+	raw, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := &child{cmd: exec.Command(os.Args[0]), log: path + ".log", exited: make(chan struct{}), said: map[string]chan struct{}{}}
+	for _, what := range []string{saysCopying, saysMoving, saysDrained} {
+		m.said[what] = make(chan struct{})
+	}
+	log, err := os.Create(m.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }() // the child has its own
+	m.cmd.Env = append(os.Environ(), errandFile+"="+path)
+	m.cmd.Stderr = log
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.in, err = m.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go m.listen(out)
+	t.Cleanup(func() { m.kill(t) })
+	return m
+}
+
+func (m *child) listen(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if c, ok := m.said[lines.Text()]; ok {
+			close(c)
+			continue
+		}
+		m.mu.Lock()
+		m.stopped = append(m.stopped, lines.Text())
+		m.mu.Unlock()
+	}
+	m.err = m.cmd.Wait()
+	close(m.exited)
+}
+
+// whyStopped tells what the child has said of stopped partitions.
+func (m *child) whyStopped() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return strings.Join(m.stopped, "\n")
+}
+
+// await waits until the child has said something, or has ended.
+func (m *child) await(t *testing.T, what string) {
+	t.Helper()
+	select {
+	case <-m.said[what]:
+	case <-m.exited:
+		t.Fatalf("the mirror ended before it was %s: %v\n%s", what, m.err, m.tail())
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("the mirror was not %s within two minutes\n%s\n%s", what, m.whyStopped(), m.tail())
+	}
+}
+
+// kill ends it with SIGKILL and looks at what it has left behind.
+func (m *child) kill(t *testing.T) {
+	t.Helper()
+	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Error(err)
+	}
+	<-m.exited
+	_ = m.in.Close() // the process is gone
+	raw, err := os.ReadFile(m.log)
+	if err == nil && (bytes.Contains(raw, []byte("DATA RACE")) || bytes.Contains(raw, []byte("panic:"))) {
+		t.Errorf("the mirror said:\n%s", raw)
+	}
+}
+
+func (m *child) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := m.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// want tells the child up to where to copy.
+func (m *child) want(t *testing.T, ends []int64) {
+	t.Helper()
+	raw, err := json.Marshal(ends)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.in.Write(append(raw, '\n')); err != nil {
+		t.Fatalf("the mirror has ended: %v\n%s", err, m.tail())
+	}
+}
+
+// drain lets the child copy all that the source has, and end.
+func (s *scene) drain(t *testing.T, m *child) error {
+	t.Helper()
+	ends := make([]int64, len(s.partitions))
+	for p, end := range s.ends(t, s.source) {
+		ends[p.Number] = end
+	}
+	m.want(t, ends)
+	select {
+	case <-m.exited:
+	case <-time.After(3 * time.Minute):
+		return fmt.Errorf("the mirror did not copy everything within three minutes: %s\n%s", m.whyStopped(), m.tail())
+	}
+	if m.err != nil {
+		return fmt.Errorf("%w: %s\n%s", m.err, m.whyStopped(), m.tail())
+	}
+	return nil
+}
+
+func (m *child) tail() string {
+	raw, err := os.ReadFile(m.log)
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
