@@ -169,16 +169,23 @@ func (c *Cluster) deathOf(deadline time.Time) error {
 // diagnose says why a cluster is not ready, if a node's end or log tells.
 func (c *Cluster) diagnose() error {
 	for _, n := range c.everyNode() {
-		if n.proc == nil || n.proc.running() {
-			continue
+		if err := n.death(); err != nil {
+			return err
 		}
-		tail := n.proc.tail()
-		if strings.Contains(tail, "Address already in use") || strings.Contains(tail, "BindException") {
-			return fmt.Errorf("%s: %w", n.name, errPortTaken)
-		}
-		return fmt.Errorf("%s ended (%w); its log:\n%s", n.name, n.proc.err, tail)
 	}
 	return nil
+}
+
+// death says why a node has ended; nil when it has not.
+func (n *node) death() error {
+	if n.proc == nil || n.proc.running() {
+		return nil
+	}
+	tail := n.proc.tail()
+	if strings.Contains(tail, "Address already in use") || strings.Contains(tail, "BindException") {
+		return fmt.Errorf("%s: %w", n.name, errPortTaken)
+	}
+	return fmt.Errorf("%s ended (%w); its log:\n%s", n.name, n.proc.err, tail)
 }
 
 // Bootstrap returns the addresses of one listener, broker 1 first. A listener

@@ -82,6 +82,11 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 
 // until tries again until it works, a node died or the time is up.
 func (c *Cluster) until(ctx context.Context, try func() error) error {
+	return c.unless(ctx, c.diagnose, try)
+}
+
+// unless tries again until it works, something is found dead or the time is up.
+func (c *Cluster) unless(ctx context.Context, died, try func() error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -89,7 +94,7 @@ func (c *Cluster) until(ctx context.Context, try func() error) error {
 		if err == nil {
 			return nil
 		}
-		if dead := c.diagnose(); dead != nil {
+		if dead := died(); dead != nil {
 			return dead
 		}
 		select {
