@@ -141,6 +141,11 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "none is there", "fail": "a Streams application that moves has stores there, or a repartition topic that is not selected", "unknown": "a schema registry, Connect or ksqlDB keeps its state there: whether it belongs to the migration only people know"},
 		},
 		{
+			Name: NameMirror, Asks: "Can records be copied to the target's topics? (R14, R15)", Waivable: true, Rights: describeTopics,
+			Evidence: "Of a plan with a mirror, before its copy begins: the log starts and ends of the target's topics, and whether kplan may alter those that it did not create.",
+			Verdicts: map[string]string{"pass": "they are empty or missing, or the copy has begun", "fail": "a topic holds records of somebody else, or kplan may not give it what a copy needs"},
+		},
+		{
 			Name: NameReaders, Asks: "Does the plan fit the clusters? (R11)", Waivable: true, Rights: describeGroups,
 			Evidence: "The errors that the graph finds: readers of selected topics that no service owns, waves that cannot be ordered.",
 			Verdicts: map[string]string{"pass": "none", "fail": "an error, by its code (kplan explain)"},

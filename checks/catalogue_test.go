@@ -119,6 +119,13 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 			g.Source.Others, g.Selected = []string{"g-sums-changelog"}, []string{"g"}
 			return checks.StateTopics(g)
 		},
+		checks.NameMirror: func() []checks.Result {
+			g := ground()
+			g.Migration.Mirror = &plan.Mirror{}
+			g.Wants = []diff.Wanted{{Name: "t"}}
+			g.Target.Topics = map[string]cluster.Topic{"t": {Configs: map[string]cluster.Config{"retention.ms": {Value: "5", Source: cluster.SourceTopic}}}}
+			return checks.MirrorTarget(g, false, nil)
+		},
 		checks.NameReaders: func() []checks.Result {
 			return checks.FromDiagnostics([]diff.Diagnostic{{Code: "KP2003", Severity: "error", Summary: "Unknown reader", Detail: "group x reads t"}})
 		},

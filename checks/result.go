@@ -24,6 +24,7 @@ const (
 
 	NameParity  = diff.CheckParity
 	NameState   = "state.topics"
+	NameMirror  = "mirror.target"
 	NameReaders = "readers.known"
 	NameOffsets = "offsets.placed"
 	NameDrained = "source.drained"

@@ -11,8 +11,8 @@ import (
 // StateTopics judges whether services that are to move keep state on the source
 // that stays behind (R12): topics that Kafka Streams makes for an application
 // (its id is its group's), and those in which other programs keep what they
-// know. kplan does not copy records, so such state is missing on the target even
-// where the topic is selected.
+// know. Without a mirror such state is missing on the target even where the topic
+// is selected; with one it is there, under other offsets.
 func StateTopics(g Ground) []Result {
 	names := slices.Clone(g.Source.Others)
 	for name := range g.Source.Topics {
@@ -44,12 +44,16 @@ const askedState = "does state stay behind on the source?"
 // is (StreamsConfig, application.id): stores, and records on their way between
 // its parts.
 func (g Ground) streams(group string, names []string) []Result {
-	var stores, ways []string
+	var stores, copied, ways []string
 	for _, name := range names {
 		rest, its := strings.CutPrefix(name, group+"-")
 		switch {
 		case !its:
 		case strings.HasSuffix(rest, "-changelog"):
+			if _, selected := g.Source.Topics[name]; selected && g.Migration.Mirror != nil {
+				copied = append(copied, name)
+				continue
+			}
 			stores = append(stores, name)
 		case strings.HasSuffix(rest, "-repartition"):
 			if _, selected := g.Source.Topics[name]; !selected {
@@ -63,6 +67,13 @@ func (g Ground) streams(group string, names []string) []Result {
 		one := r
 		one.Saw = fmt.Sprintf("its stores are kept in %s, which stays behind: the application would start on the target with empty stores", some(stores))
 		one.Advice = "Move the application by hand, or waive the check where its stores may be built anew"
+		all = append(all, one)
+	}
+	if len(copied) > 0 {
+		one := r
+		one.Verdict = diff.Unknown
+		one.Saw = fmt.Sprintf("its stores are kept in %s, which is copied with offsets of its own: what the application's instances have on their disks does not fit them", some(copied))
+		one.Advice = "Let the service's start empty state.dir, so that the stores are built from the copy; then waive the check"
 		all = append(all, one)
 	}
 	if len(ways) > 0 {

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"kplan/checks"
+	"kplan/plan"
 	"kplan/plan/diff"
 )
 
@@ -47,6 +48,16 @@ func TestSelectedRepartitionTopicPasses(t *testing.T) {
 	g := ground()
 	g.Source.Topics["pricing-x-repartition"], g.Selected = g.Source.Topics["t"], []string{"pricing"}
 	if got := checks.StateTopics(g); len(got) != 1 || got[0].Verdict != diff.Pass {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Stores that are copied are there, and local ones do not fit them.
+func TestCopiedStoresAreUnknown(t *testing.T) {
+	g := ground()
+	g.Migration.Mirror = &plan.Mirror{}
+	g.Source.Topics["pricing-sums-changelog"], g.Selected = g.Source.Topics["t"], []string{"pricing"}
+	if got := checks.StateTopics(g); len(got) != 1 || got[0].Verdict != diff.Unknown {
 		t.Errorf("%+v", got)
 	}
 }

@@ -220,7 +220,7 @@ func CheckNames() []string {
 		"conformance.delete", "conformance.duplicate", "conformance.epoch", "conformance.logend", "conformance.markers", "conformance.order", "conformance.sequence",
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.stands", "fence.writers",
-		"load.headroom", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
+		"load.headroom", "mirror.target", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
 		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "users.parity",
 	}
 }

@@ -121,7 +121,8 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		return nil, err
 	}
 	changes, asked = append(changes, rows...), append(asked, granted...)
-	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground)))...)
+	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground),
+		checks.MirrorTarget(ground, copyBegun(st), st.Owned)))...)
 	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
@@ -136,6 +137,12 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
 	}
 	return r, nil
+}
+
+// copyBegun reports whether the mirror has written anything, as far as the
+// state knows.
+func copyBegun(st state.State) bool {
+	return st.Steps[graph.MirrorAddress("", "start")].Attempt > 0
 }
 
 // unread says why the clusters could not be read: brokers that cannot be
