@@ -32,11 +32,12 @@ type statusDoc struct {
 	Services      []statusService `json:"services"`
 	Topics        []statusSide    `json:"topics"`
 	Groups        []statusSide    `json:"groups"`
-	Held          []string        `json:"held"`             // topics whose retention is held on the target
-	Fences        []fenceDoc      `json:"fences,omitempty"` // that stand on the source (R8)
-	Paused        *state.Answer   `json:"paused,omitempty"` // by whom
-	Lock          *state.Holder   `json:"lock"`             // who runs apply now; null: nobody
-	Requests      []state.Answer  `json:"requests"`         // what people asked for, the last ones, oldest first
+	Held          []string        `json:"held"`              // topics whose retention is held on the target
+	Fences        []fenceDoc      `json:"fences,omitempty"`  // that stand on the source (R8)
+	Workers       []statusWorker  `json:"workers,omitempty"` // of the mirror
+	Paused        *state.Answer   `json:"paused,omitempty"`  // by whom
+	Lock          *state.Holder   `json:"lock"`              // who runs apply now; null: nobody
+	Requests      []state.Answer  `json:"requests"`          // what people asked for, the last ones, oldest first
 }
 
 type statusStep struct {
@@ -67,6 +68,9 @@ func newStatus(a *app) *cobra.Command {
 			return a.onState(cmd, func(p *plan.Plan, b state.Backend) error {
 				doc, err := readStatus(cmd.Context(), p, b)
 				if err != nil {
+					return err
+				}
+				if doc.Workers, err = a.workersOf(cmd.Context(), p); err != nil {
 					return err
 				}
 				if a.json {
@@ -217,6 +221,7 @@ func writeStatus(w io.Writer, doc statusDoc) error {
 		fmt.Fprintf(&b, "topic %s: retention is held on the target (R16)\n", t)
 	}
 	writeFences(&b, doc.Fences)
+	writeWorkers(&b, doc.Workers)
 	if doc.Lock != nil {
 		fmt.Fprintf(&b, "locked by %s\n", doc.Lock)
 	}
