@@ -16,6 +16,8 @@ type RightsGround struct {
 	Plan         *plan.Plan
 	Transactions bool // the source's brokers can list transactions (from 3.0, KIP-664)
 	NewState     bool // the topic of state "kafka" is not there yet
+	NewShelf     bool // nor is the one beside it, for the mirror
+	StrictIDs    bool // the target's brokers give producer ids for IdempotentWrite on the cluster only (before 2.8, KIP-679)
 	Source       Known
 	Target       Known
 }
@@ -156,6 +158,12 @@ func AllowsEveryone(nodes []cluster.Node) bool {
 // ListsTransactions reports whether every broker can (KIP-664, from 3.0).
 func ListsTransactions(nodes []cluster.Node) bool {
 	return !slices.ContainsFunc(nodes, func(n cluster.Node) bool { _, ok := n.Requests[keyListTransactions]; return !ok })
+}
+
+// StrictIDs reports whether some broker is older than 2.8, where one may have a
+// producer id only with IdempotentWrite on the cluster (KIP-679).
+func StrictIDs(nodes []cluster.Node) bool {
+	return slices.ContainsFunc(nodes, func(n cluster.Node) bool { return releaseOf(n).before(release{2, 8}) })
 }
 
 const keyListTransactions = 66

@@ -46,15 +46,18 @@ func RightsDocument() string {
 func exampleCommand(place, who string, r Right) string {
 	bootstrap := map[string]string{OnSource: "old:9092", OnTarget: "new:9092", OnState: "old:9092"}[place]
 	prefixed := " --resource-pattern-type prefixed"
+	sample := RightsGround{Plan: &plan.Plan{Migration: &plan.Migration{Name: "orders", Mirror: &plan.Mirror{}}}, NewState: true, NewShelf: true}
 	switch {
 	case r.Resource == "cluster":
 		return allow(bootstrap, who, r.Resource, r.Operation, nil)
 	case r.grant != nil, r.Resource == "transactional_id":
 		return allow(bootstrap, who, r.Resource, r.Operation, []string{everyName})
 	case place == OnState:
-		return allow(bootstrap, who, r.Resource, r.Operation, r.names(RightsGround{Plan: &plan.Plan{Migration: &plan.Migration{Name: "orders"}}}))
+		return allow(bootstrap, who, r.Resource, r.Operation, r.names(sample))
 	case r.Operation == "describe" && r.Resource == "topic":
 		return allow(bootstrap, who, r.Resource, r.Operation, transactionTopics())
+	case r.Resource == "group" && len(r.names(sample)) > 0: // one of kplan's own
+		return allow(bootstrap, who, r.Resource, r.Operation, r.names(sample))
 	case r.Resource == "group":
 		return allow(bootstrap, who, r.Resource, r.Operation, []string{"orders-"}) + prefixed
 	}

@@ -71,6 +71,10 @@ func sourceRights() []Right {
 			Place: OnSource, Resource: "group", Names: "the services' groups", Operation: "read", When: whenGroups, applies: moves, names: RightsGround.groups,
 			For: "removing members that left without saying so (R9)",
 		}, {
+			Place: OnSource, Resource: "group", Names: "the mirror's group, _kplan.MIGRATION.mirror", Operation: "read", When: `the mirror has run = "worker"`, applies: hasWorkers,
+			names: func(g RightsGround) []string { return []string{ownName(g) + ".mirror"} },
+			For:   "sharing partitions among workers (R17)",
+		}, {
 			Place: OnSource, Resource: "topic", Names: "Kafka's own topics of offsets and transactions", Operation: "describe", When: whenGroups, applies: moves,
 			names: func(RightsGround) []string { return transactionTopics() },
 			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9)",
@@ -83,6 +87,12 @@ func sourceRights() []Right {
 		},
 	}
 }
+
+func hasMirror(g RightsGround) bool  { return g.Plan.Migration.Mirror != nil }
+func hasWorkers(g RightsGround) bool { return hasMirror(g) && g.Plan.Migration.Mirror.Run == "worker" }
+
+// ownName begins what is kplan's own for a migration.
+func ownName(g RightsGround) string { return cluster.OwnPrefix + g.Plan.Migration.Name }
 
 // fences reports whether the plan has a writer to fence off.
 func fences(g RightsGround) bool {
@@ -113,12 +123,19 @@ func targetRights() []Right {
 			names: func(g RightsGround) []string { return g.Target.Missing },
 			For:   "creating them",
 		}, {
-			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "alter_configs", When: `the scheme is production_first with services, or existing = "alter"`,
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "alter_configs", When: `the scheme is production_first with services, or existing = "alter", or there is a mirror`,
 			applies: func(g RightsGround) bool {
-				return existing(g) || g.Plan.Migration.Scheme.Kind == plan.ProductionFirst && len(g.Plan.Migration.Services) > 0
+				return existing(g) || hasMirror(g) || g.Plan.Migration.Scheme.Kind == plan.ProductionFirst && len(g.Plan.Migration.Services) > 0
 			},
 			names: RightsGround.targetTopics,
-			For:   "holding their retention until the consumers come (R16), setting what differs",
+			For:   "holding their retention until the consumers come (R16), setting what differs, and what the copy needs (R15)",
+		}, {
+			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "write", When: "there is a mirror", applies: hasMirror, names: RightsGround.targetTopics,
+			For: "copying records, by who runs the mirror",
+		}, {
+			Place: OnTarget, Resource: "cluster", Operation: "idempotent_write", When: "there is a mirror, and brokers are older than 2.8", names: ofCluster,
+			applies: func(g RightsGround) bool { return hasMirror(g) && g.StrictIDs },
+			For:     "having a producer id; from 2.8 on Write on a topic will do (KIP-679)",
 		}, {
 			Place: OnTarget, Resource: "topic", Names: "the selected topics", Operation: "alter", When: `existing = "alter"`, applies: existing, names: RightsGround.targetTopics,
 			For: "adding partitions",
@@ -144,13 +161,26 @@ func stateRights() []Right {
 	inTopic := func(g RightsGround) bool { return g.Plan.State.Backend == "kafka" }
 	row := func(operation, what string) Right {
 		return Right{
-			Place: OnState, Resource: "topic", Names: "_kplan.MIGRATION", Operation: operation, For: what, When: `state "kafka"`, applies: inTopic,
-			names: func(g RightsGround) []string { return []string{"_kplan." + g.Plan.Migration.Name} },
+			Place: OnState, Resource: "topic", Names: "_kplan.MIGRATION; with a mirror _kplan.MIGRATION.mirror, too", Operation: operation, For: what, When: `state "kafka"`, applies: inTopic,
+			names: func(g RightsGround) []string {
+				if hasMirror(g) {
+					return []string{ownName(g), ownName(g) + ".mirror"}
+				}
+				return []string{ownName(g)}
+			},
 		}
 	}
 	create := row("create", "making it")
 	create.When = `state "kafka", and the topic is not there yet; Create on the cluster will do`
-	create.applies = func(g RightsGround) bool { return inTopic(g) && g.NewState }
+	create.names = func(g RightsGround) (names []string) {
+		if g.NewState {
+			names = append(names, ownName(g))
+		}
+		if g.NewShelf && hasMirror(g) {
+			names = append(names, ownName(g)+".mirror")
+		}
+		return names
+	}
 	return []Right{
 		row("read", "knowing what was done"), row("write", "recording what is done"), row("describe_configs", "seeing that it is compacted"), create,
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"kplan/checks"
 	"kplan/internal/cluster"
 	"kplan/plan"
@@ -72,6 +74,36 @@ func TestRightsThatAreThere(t *testing.T) {
 	if got := checks.ServiceRights(g.Plan.Migration, told, told); len(got) != 0 {
 		t.Errorf("services without an authorizer: %+v", got)
 	}
+}
+
+// A mirror needs more, and what it needs depends on who runs it and on how old
+// the brokers are.
+func TestRightsOfTheMirror(t *testing.T) {
+	g, told := allowed()
+	g.StrictIDs = true
+	g.Plan.Migration.Scheme.Fence = "none"
+	m := g.Plan.Migration
+	m.Mirror = &plan.Mirror{Run: "worker"}
+	told.Rights.Topics["t"] = operations("read", "create", "describe", "describe_configs", "alter_configs")
+	lacks := func(place string, on *plan.Cluster, want ...string) {
+		t.Helper()
+		var got []string
+		for _, r := range checks.Failing(checks.Rights(g, place, on, told)) {
+			got = append(got, r.Object.Name+": "+r.Advice[strings.Index(r.Advice, "--operation"):])
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", place, d)
+		}
+	}
+	lacks(checks.OnSource, m.Source, "source Read on groups: --operation Read --group _kplan.orders.mirror")
+	lacks(checks.OnTarget, m.Target, "target Write on topics: --operation Write --topic t", "target IdempotentWrite on the cluster: --operation IdempotentWrite --cluster")
+	lacks(checks.OnState, m.Source, "state Read on topics: --operation Read --topic _kplan.orders.mirror", "state Write on topics: --operation Write --topic _kplan.orders.mirror")
+	m.Mirror.Run, g.StrictIDs = "apply", false
+	lacks(checks.OnSource, m.Source)
+	lacks(checks.OnTarget, m.Target, "target Write on topics: --operation Write --topic t")
+	m.Mirror = nil
+	lacks(checks.OnTarget, m.Target)
+	lacks(checks.OnState, m.Source)
 }
 
 // Each thing that is taken away is named alone, with the command.

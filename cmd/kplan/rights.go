@@ -32,7 +32,7 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 	m := p.Migration
 	ground := checks.RightsGround{Plan: p}
 	var told [2]checks.Told
-	var lists [2]bool
+	var lists, strict [2]bool
 	g, gctx := errgroup.WithContext(ctx)
 	for i, s := range []seen{source, target} {
 		g.Go(func() (err error) {
@@ -47,14 +47,14 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 			}
 			known.Topics = append(checks.LoggedTopics(s.nodes), slices.Collect(maps.Keys(s.snapshot.Topics))...)
 			told[i].Everyone = checks.AllowsEveryone(s.nodes)
-			lists[i] = checks.ListsTransactions(s.nodes)
+			lists[i], strict[i] = checks.ListsTransactions(s.nodes), checks.StrictIDs(s.nodes)
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	ground.Transactions = lists[0]
+	ground.Transactions, ground.StrictIDs = lists[0], strict[1]
 	if source.whole && target.whole {
 		for _, w := range diff.Wants(m, source.snapshot, target.snapshot) {
 			if _, there := target.snapshot.Topics[w.Name]; !there {
@@ -69,9 +69,12 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 		keeps = -1
 	}
 	if keeps >= 0 {
-		name := kafka.StateTopic(m.Name)
-		topics, err := []seen{source, target}[keeps].client.TopicsNamed(ctx, []string{name})
-		ground.NewState = err == nil && len(topics) == 0 // an error: what is missing is found below
+		absent := func(name string) bool {
+			topics, err := []seen{source, target}[keeps].client.TopicsNamed(ctx, []string{name})
+			return err == nil && len(topics) == 0 // an error: what is missing is found below
+		}
+		ground.NewState = absent(kafka.StateTopic(m.Name))
+		ground.NewShelf = m.Mirror != nil && absent(kafka.ShelfTopic(m.Name))
 	}
 	g, gctx = errgroup.WithContext(ctx)
 	for i, s := range []seen{source, target} {

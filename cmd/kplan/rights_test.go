@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"kplan/checks"
 	"kplan/executor/state"
@@ -21,6 +22,7 @@ import (
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
 	"kplan/internal/workload"
+	"kplan/mirror/wire"
 	"kplan/plan"
 )
 
@@ -168,11 +170,11 @@ func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *clusters, places map
 			// The state's own tests show what it needs, and configs are asked for
 			// as on the source.
 			asked := g.Object != hidden && place != checks.OnState && g.Object != "target DescribeConfigs on topics"
-			if asked && !l.refuses(t, g.Object, on) {
+			if asked && !l.refuses(t, g.Object, p, on) {
 				t.Errorf("what needs %s works without it: the table asks for too much", g.Object)
 			}
 			at.change(t, at.super.CreateACLs, g.Rules...)
-			if asked && l.refuses(t, g.Object, on) {
+			if asked && l.refuses(t, g.Object, p, on) {
 				t.Errorf("what needs %s does not work with it", g.Object)
 			}
 		}
@@ -209,6 +211,8 @@ func (l leastCase) ask(t *testing.T, dir string) {
 		"  scheme ", fmt.Sprintf(`  waive "capacity.brokers" {
     reason = "a test"
   }
+
+  mirror {}
 
   acls {
     include = ["User:%[1]s *"]
@@ -252,7 +256,7 @@ const hidden = "source Describe on transactional ids"
 
 // refuses reports whether a cluster refuses to do what a right is for, with the
 // checks left out.
-func (l leastCase) refuses(t *testing.T, object string, c *clusters) bool {
+func (l leastCase) refuses(t *testing.T, object string, p *plan.Plan, c *clusters) bool {
 	t.Helper()
 	ctx, side := t.Context(), c.source
 	if strings.HasPrefix(object, "target") {
@@ -284,6 +288,17 @@ func (l leastCase) refuses(t *testing.T, object string, c *clusters) bool {
 		_, _, err = side.FirstRecord(ctx, cluster.TopicPartition{Topic: topic}, 0, 1)
 	case "source DescribeConfigs on topics":
 		_, err = side.TopicsNamed(ctx, []string{topic})
+	case "target Write on topics":
+		at, wireErr := (&app{}).wire(p.Migration.Target, 1<<20)
+		if wireErr != nil {
+			t.Fatal(wireErr)
+		}
+		w := wire.New(at)
+		defer w.Close()
+		_, err = w.ProducerID(ctx)
+		if errors.Is(err, kerr.ClusterAuthorizationFailed) {
+			return true
+		}
 	case "target Alter on topics":
 		refused, err = side.GrowTopics(ctx, map[string]int{topic: 9}, true)
 	case "source Describe on groups", "target Describe on groups":
