@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"kplan/executor"
 	"kplan/internal/cluster"
@@ -294,7 +295,7 @@ func lagOf(standings []mirror.Standing, topics []string) (executor.CopyLag, erro
 	for _, t := range topics {
 		wanted[t] = true
 	}
-	var lag executor.CopyLag
+	var some []mirror.Standing
 	var stopped []error
 	for _, s := range standings {
 		if len(topics) > 0 && !wanted[s.Topic] {
@@ -304,7 +305,33 @@ func lagOf(standings []mirror.Standing, topics []string) (executor.CopyLag, erro
 			stopped = append(stopped, s.Why)
 			continue
 		}
-		lag.Records += s.Lag()
+		some = append(some, s)
 	}
-	return lag, errors.Join(stopped...)
+	total := mirror.Total(some)
+	return executor.CopyLag{Records: total.Lag, Text: progressText(total)}, errors.Join(stopped...)
+}
+
+// progressText says how fast a copy is, when it will have caught up, and what
+// limits it.
+func progressText(p mirror.Progress) string {
+	text := fmt.Sprintf("%.1f MB/s", p.ByteRate/1e6)
+	if p.Lag == 0 {
+		return text
+	}
+	if p.LagBytes >= 0 {
+		text += fmt.Sprintf(", about %.1f MB", float64(p.LagBytes)/1e6)
+	}
+	if p.ETA >= 0 {
+		text += fmt.Sprintf(", %s to go", p.ETA.Round(time.Second))
+	}
+	switch p.Limit {
+	case mirror.ByTarget, mirror.BySource, mirror.ByThrottle:
+		text += ", limited by the " + p.Limit.String()
+	case mirror.ByReplicas:
+		text += ", waiting for replicas of the target (min.insync.replicas)"
+	case mirror.ByTrouble:
+		text += ", a broker does not answer"
+	case mirror.ByNothing:
+	}
+	return text
 }
