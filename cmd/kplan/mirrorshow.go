@@ -23,18 +23,19 @@ const (
 )
 
 // showMirror says how a worker goes on: what is stopped at once, the rest every
-// ten seconds and at the end.
+// ten seconds.
 func showMirror(ctx context.Context, stderr io.Writer, w *worker.Worker) {
-	tick := time.NewTicker(showLook)
-	defer tick.Stop()
+	look, say := time.NewTicker(showLook), time.NewTicker(showEvery)
+	defer look.Stop()
+	defer say.Stop()
 	told := map[string]bool{}
-	last, since := sumOf(w.Standing()), time.Now()
-	for {
-		ended := false
+	for ctx.Err() == nil {
+		line := false
 		select {
-		case <-ctx.Done():
-			ended = true
-		case <-tick.C:
+		case <-ctx.Done(): // what was stopped last is told all the same
+		case <-look.C:
+		case <-say.C:
+			line = true
 		}
 		now := w.Standing()
 		for _, p := range now.Partitions {
@@ -43,44 +44,41 @@ func showMirror(ctx context.Context, stderr io.Writer, w *worker.Worker) {
 				note(stderr, "STOPPED %s: %v", name, p.Why)
 			}
 		}
-		if took := time.Since(since); took >= showEvery {
-			sum := sumOf(now)
-			note(stderr, "%s", mirrorLine(now, sum, float64(sum.bytes-last.bytes)/took.Seconds()))
-			last, since = sum, time.Now()
-		}
-		if ended {
-			return
+		if line {
+			note(stderr, "%s", mirrorLine(now))
 		}
 	}
 }
 
 func partitionName(s mirror.Standing) string { return fmt.Sprintf("%s[%d]", s.Topic, s.Number) }
 
-// mirrorSum adds up what a worker has.
-type mirrorSum struct {
-	records, bytes, lag int64
-	stopped             int
-}
-
-func sumOf(s worker.Standing) mirrorSum {
-	var sum mirrorSum
+// mirrorLine is one line of progress.
+func mirrorLine(s worker.Standing) string {
+	var b strings.Builder
+	total := mirror.Total(s.Partitions)
+	var records int64
+	stopped := 0
 	for _, p := range s.Partitions {
-		sum.records += p.Records
-		sum.bytes += p.Bytes
-		sum.lag += p.Lag()
+		records += p.Records
 		if p.Phase == mirror.Stopped {
-			sum.stopped++
+			stopped++
 		}
 	}
-	return sum
-}
-
-// mirrorLine is one line of progress.
-func mirrorLine(s worker.Standing, sum mirrorSum, rate float64) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "mirror: %d partitions, %d records copied, %.1f MB/s, %d to go", len(s.Partitions), sum.records, max(0, rate)/1e6, sum.lag)
-	if sum.stopped > 0 {
-		fmt.Fprintf(&b, ", %d STOPPED", sum.stopped)
+	fmt.Fprintf(&b, "mirror: %d partitions, %d records copied, %.1f MB/s, %.0f records/s", len(s.Partitions), records, total.ByteRate/1e6, total.RecordRate)
+	if stopped > 0 {
+		fmt.Fprintf(&b, ", %d STOPPED", stopped)
+	}
+	if total.Lag > 0 {
+		fmt.Fprintf(&b, "; %d to go", total.Lag)
+		if total.LagBytes != mirror.Unknown {
+			fmt.Fprintf(&b, " (%.1f MB)", float64(total.LagBytes)/1e6)
+		}
+		if total.LagTime != mirror.Unknown {
+			fmt.Fprintf(&b, ", %s behind", total.LagTime.Round(100*time.Millisecond))
+		}
+		if total.ETA != mirror.Unknown {
+			fmt.Fprintf(&b, ", done in %s", total.ETA.Round(time.Second))
+		}
 	}
 	switch {
 	case s.Topics == 0:
@@ -90,27 +88,51 @@ func mirrorLine(s worker.Standing, sum mirrorSum, rate float64) string {
 	case s.Assigned == 0:
 		b.WriteString("; other workers have all partitions")
 	default:
-		if why := limiting(s); why != "" {
-			b.WriteString("; " + why)
-		}
+		b.WriteString(limitWords(total.Limit, s.Partitions))
 	}
-	worst := slices.Clone(s.Partitions)
-	slices.SortStableFunc(worst, func(a, b mirror.Standing) int { return cmp.Compare(b.Lag(), a.Lag()) })
-	for i, p := range worst[:min(showWorst, len(worst))] {
-		if p.Lag() == 0 {
-			break
-		}
-		b.WriteString(map[bool]string{true: "; behind: ", false: ", "}[i == 0])
-		fmt.Fprintf(&b, "%s %d", partitionName(p), p.Lag())
-	}
+	b.WriteString(worstOf(s.Partitions))
 	return b.String()
 }
 
-// limiting says what most partitions that are behind wait for.
-func limiting(s worker.Standing) string {
+// limitWords says what limits the copy.
+func limitWords(l mirror.Limit, all []mirror.Standing) string {
+	switch l {
+	case mirror.BySource:
+		return "; the source is waited for"
+	case mirror.ByTarget:
+		return "; the target is waited for"
+	case mirror.ByThrottle:
+		return "; the throttle holds it back"
+	case mirror.ByReplicas:
+		return "; waiting: the target has fewer replicas in sync than min.insync.replicas"
+	case mirror.ByTrouble:
+		return "; waiting: " + commonest(all)
+	default:
+		return ""
+	}
+}
+
+// worstOf names the partitions with the most lag.
+func worstOf(all []mirror.Standing) string {
+	worst := slices.Clone(all)
+	slices.SortStableFunc(worst, func(a, b mirror.Standing) int { return cmp.Compare(b.Lag(), a.Lag()) })
+	var names []string
+	for _, p := range worst[:min(showWorst, len(worst))] {
+		if p.Lag() > 0 {
+			names = append(names, fmt.Sprintf("%s %d", partitionName(p), p.Lag()))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; most behind: " + strings.Join(names, ", ")
+}
+
+// commonest says what most partitions wait for.
+func commonest(all []mirror.Standing) string {
 	count := map[string]int{}
-	for _, p := range s.Partitions {
-		if p.Phase != mirror.Stopped && p.Why != nil {
+	for _, p := range all {
+		if p.Why != nil {
 			count[p.Why.Error()]++
 		}
 	}

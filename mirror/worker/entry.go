@@ -79,7 +79,9 @@ func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 		ID: w.conf.ID, Host: w.conf.Host, PID: w.conf.PID, Epoch: w.done.Load(), Serial: told.Serial + 1, WrittenAt: time.Now().UTC(),
 		Silence: w.conf.Group.Session + w.conf.Wait,
 	}
-	for _, s := range w.copier.Status() {
+	all := w.copier.Status()
+	told.Rate = mirror.Total(all).ByteRate
+	for _, s := range all {
 		told.Partitions++
 		told.Lag += s.Lag()
 		told.Records += s.Records
@@ -87,9 +89,6 @@ func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 		if s.Phase == mirror.Stopped && len(told.Stopped) < mostTold {
 			told.Stopped = append(told.Stopped, stoppedText(s))
 		}
-	}
-	if took := time.Since(w.began).Seconds(); took > 0 {
-		told.Rate = float64(told.Bytes) / took
 	}
 	return *told
 }

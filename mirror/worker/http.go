@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"kplan/mirror"
 )
@@ -54,6 +55,7 @@ func (s Standing) ailing() (reasons []string) {
 type series struct {
 	labels              string
 	records, bytes, lag int64
+	age                 time.Duration // the greatest
 }
 
 func seriesOf(migration string, s Standing) []series {
@@ -73,6 +75,9 @@ func seriesOf(migration string, s Standing) []series {
 		all[i].records += p.Records
 		all[i].bytes += p.Bytes
 		all[i].lag += p.Lag()
+		if p.Progress.LagTime != mirror.Unknown {
+			all[i].age = max(all[i].age, p.Progress.LagTime)
+		}
 	}
 	return all
 }
@@ -90,6 +95,7 @@ func metrics(migration string, s Standing) []byte {
 		{"kplan_mirror_records_total", "counter", "Records copied since this worker took the partition.", func(s series) int64 { return s.records }},
 		{"kplan_mirror_bytes_total", "counter", "Bytes of record batches copied since this worker took the partition.", func(s series) int64 { return s.bytes }},
 		{"kplan_mirror_lag_records", "gauge", "Source offsets that are not on the target yet.", func(s series) int64 { return s.lag }},
+		{"kplan_mirror_lag_seconds", "gauge", "Age of the record that was copied last, while there is a lag.", func(s series) int64 { return int64(s.age.Seconds()) }},
 	} {
 		family(f.name, f.kind, f.help)
 		for _, one := range all {
@@ -105,6 +111,11 @@ func metrics(migration string, s Standing) []byte {
 	for _, phase := range []mirror.Phase{mirror.Resuming, mirror.Copying, mirror.Stopped} {
 		fmt.Fprintf(&b, "kplan_mirror_partitions{%s,phase=%q} %d\n", common, phase, count[phase])
 	}
+	total := mirror.Total(s.Partitions)
+	family("kplan_mirror_bytes_per_second", "gauge", "Rate of the last ten seconds or so.")
+	fmt.Fprintf(&b, "kplan_mirror_bytes_per_second{%s} %.0f\n", common, total.ByteRate)
+	family("kplan_mirror_limit", "gauge", "1 for what limits the copy.")
+	fmt.Fprintf(&b, "kplan_mirror_limit{%s,limit=%q} 1\n", common, total.Limit)
 	leased := 1
 	if s.NoLease != nil {
 		leased = 0

@@ -60,6 +60,7 @@ func TestMetricsAreBounded(t *testing.T) {
 		"kplan_mirror_records_total{migration=\"m\",topic=\"t0\"} 1000\n", "kplan_mirror_records_total{migration=\"m\",topic=\"t1\"} 1001\n",
 		"kplan_mirror_bytes_total{migration=\"m\",topic=\"t0\"} 15000\n", "kplan_mirror_lag_records{migration=\"m\",topic=\"t1\"} 2500\n",
 		"kplan_mirror_partitions{migration=\"m\",phase=\"stopped\"} 1\n", "kplan_mirror_lease{migration=\"m\"} 1\n",
+		"kplan_mirror_limit{migration=\"m\",limit=\"nothing\"} 1\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)

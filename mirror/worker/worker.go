@@ -42,9 +42,8 @@ type Worker struct {
 
 	owned atomic.Pointer[map[wire.Partition]bool] // what may be written to under a lease
 
-	rate  atomic.Int64 // bytes a second of all workers together; 0: no limit
-	done  atomic.Int64 // epoch of the directions that are carried out, with nothing under way; -1: none
-	began time.Time
+	rate atomic.Int64 // bytes a second of all workers together; 0: no limit
+	done atomic.Int64 // epoch of the directions that are carried out, with nothing under way; -1: none
 }
 
 // holding is a partition that the copier has.
@@ -146,7 +145,6 @@ func (w *Worker) serve(ctx context.Context) error {
 	defer life.Wait()
 	defer stopLiving()
 
-	w.began = time.Now()
 	life.Go(func() { w.obey(living) })
 	g.Go(func() error {
 		select {
