@@ -72,6 +72,9 @@ func Start(o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("starting an embedded cluster: %w", err)
 	}
 	tellDisk(c.fake, len(o.Topics) > 0)
+	if o.Strict {
+		beStrict(c.fake)
+	}
 	return c, nil
 }
 

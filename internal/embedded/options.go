@@ -53,6 +53,11 @@ type Options struct {
 	// empty means everything that kfake can.
 	Version string
 
+	// Strict makes the brokers refuse what Apache Kafka 4.3 refuses of record
+	// batches, with its codes; by themselves they take much of it. What a topic
+	// demands is read from its own configs, not from the broker's.
+	Strict bool
+
 	// Configs are broker configs, as far as kfake simulates them.
 	Configs map[string]string
 	// Topics are created at the start: name and number of partitions.
