@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,16 +41,6 @@ func loads() []load {
 	}
 }
 
-func codec(name string) kgo.CompressionCodec {
-	switch name {
-	case "lz4":
-		return kgo.Lz4Compression()
-	case "zstd":
-		return kgo.ZstdCompression()
-	}
-	return kgo.NoCompression()
-}
-
 // loaded is a filled topic.
 type loaded struct {
 	load
@@ -60,6 +49,7 @@ type loaded struct {
 	records int64
 	bytes   int64 // of keys and values
 	wire    int64 // of batches
+	next    int   // partition that the next batch is for
 	few     int64 // records after which a measurement ends; 0: all
 }
 
@@ -113,31 +103,7 @@ func (s *stage) fill(t *testing.T, l load) *loaded {
 	made := &loaded{load: l, stage: s, topic: fmt.Sprintf("bench-%s-%d", l.name, topics.Add(1)), records: int64(l.records)}
 	fresh(t, s.atSource, made.topic, l.partitions)
 	t.Cleanup(func() { remove(t, s.atSource, made.topic) })
-	cl, _ := client(t, s.source,
-		kgo.ProducerBatchCompression(codec(l.codec)), kgo.ProducerBatchMaxBytes(int32(l.batch)), kgo.ProducerLinger(20*time.Millisecond),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(200_000), kgo.MaxBufferedBytes(64<<20),
-	)
-	values := texts(l)
-	var failed atomic.Pointer[error]
-	pool := sync.Pool{New: func() any { return new(kgo.Record) }}
-	for i := range l.records {
-		r := pool.Get().(*kgo.Record)
-		value := values[i%len(values)]
-		*r = kgo.Record{Topic: made.topic, Partition: int32(i % l.partitions), Key: value[:8], Value: value[8:]}
-		made.bytes += int64(len(value))
-		cl.Produce(t.Context(), r, func(r *kgo.Record, err error) {
-			if err != nil {
-				failed.Store(&err)
-			}
-			pool.Put(r)
-		})
-	}
-	if err := cl.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := failed.Load(); err != nil {
-		t.Fatal(*err)
-	}
+	made.bytes = s.write(t, made)
 	dirs, err := s.atSource.DescribeAllLogDirs(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -180,12 +146,20 @@ func texts(l load) [][]byte {
 	return all
 }
 
+// copyConfigs are what kplan wants on the target during a copy (R15).
+func copyConfigs() map[string]*string {
+	return map[string]*string{
+		"cleanup.policy": kadm.StringPtr("delete"), "retention.ms": kadm.StringPtr("-1"), "retention.bytes": kadm.StringPtr("-1"),
+		"message.timestamp.type": kadm.StringPtr("CreateTime"),
+	}
+}
+
 // fresh makes a topic, also where one of its name is still being deleted.
 func fresh(t *testing.T, admin *kadm.Client, topic string, partitions int) {
 	t.Helper()
 	limit := time.Now().Add(time.Minute)
 	for {
-		resp, err := admin.CreateTopic(t.Context(), int32(partitions), 1, nil, topic)
+		resp, err := admin.CreateTopic(t.Context(), int32(partitions), 1, copyConfigs(), topic)
 		if err == nil {
 			err = resp.Err
 		}

@@ -37,7 +37,16 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	dir, err := os.MkdirTemp("", "kplan-bench-mirror-")
+	if err == nil {
+		err = os.Setenv(dirEnv, dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
 	code := brokers.Main(m)
+	_ = os.RemoveAll(dir) // what stays is a folder that nobody reads
 	if err := results.write(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		code = max(code, 1)
@@ -75,25 +84,43 @@ func spawn(t *testing.T, what task) *exec.Cmd {
 	return cmd
 }
 
-// begin starts a program; the function ends it.
-func begin(t *testing.T, cmd *exec.Cmd) (end func()) {
+// program is one that runs.
+type program struct {
+	*exec.Cmd
+	ended chan struct{}
+}
+
+// begin starts a program; it ends with the test at the latest.
+func begin(t *testing.T, cmd *exec.Cmd) *program {
 	t.Helper()
 	runtime.LockOSThread() // never unlocked: the death signal is tied to the thread
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	done := false
-	end = func() {
-		if done {
-			return
-		}
-		done = true
-		_ = cmd.Process.Kill() // it may have ended; Wait tells nothing else
-		_ = cmd.Wait()
+	p := &program{cmd, make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it ended is not asked: that it did is
+		close(p.ended)
+	}()
+	t.Cleanup(p.end)
+	return p
+}
+
+// end ends it by force.
+func (p *program) end() {
+	_ = p.Process.Kill() // it may have ended
+	<-p.ended
+}
+
+// alive fails the test when the program has ended.
+func (p *program) alive(t *testing.T) {
+	t.Helper()
+	select {
+	case <-p.ended:
+		t.Fatalf("%s has ended: %s", p.Path, p.ProcessState)
+	default:
 	}
-	t.Cleanup(end)
-	return end
 }
 
 // setting is a number from the environment.

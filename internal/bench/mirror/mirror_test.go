@@ -17,7 +17,7 @@ import (
 
 const (
 	rounds    = 2 // of each program, in turns; BENCH_ROUNDS
-	copyLimit = 3 * time.Minute
+	copyLimit = 2 * time.Minute
 )
 
 // TestMirror measures each load: kplan, MirrorMaker 2 and the proxy, in turns.
@@ -33,7 +33,7 @@ func TestMirror(t *testing.T) {
 			m := marks{maker: least[l.name], proxy: 2.3, speed: 4, peak: 160e6}
 			for range setting(t, "BENCH_ROUNDS", rounds) {
 				t.Run("kplan", func(t *testing.T) {
-					results.add(l.title, m, kplan, c.measure(t, spawn(t, task{Copy: c.copying(t)})))
+					results.add(l.title, m, kplan, c.measure(t, c.mirror(t)))
 				})
 				if os.Getenv("BENCH_MAKER") != "no" {
 					t.Run("maker", func(t *testing.T) { results.add(l.title, m, maker, c.measure(t, mirrorMaker(t, c))) })
@@ -51,7 +51,7 @@ func TestManyPartitions(t *testing.T) {
 	}
 	s := prepare(t)
 	c := s.fill(t, load{name: "many", title: "5,000 partitions, 1 KB none", records: 500_000, size: 1000, batch: 16 << 10, codec: "none", partitions: 5000})
-	results.add(c.title, marks{peak: 512e6}, kplan, c.measure(t, spawn(t, task{Copy: c.copying(t)})))
+	results.add(c.title, marks{peak: 512e6}, kplan, c.measure(t, c.mirror(t)))
 }
 
 // TestFar measures a target that is 50 ms away, there and back, beside what a
@@ -67,18 +67,19 @@ func TestFar(t *testing.T) {
 	}
 	far := net.JoinHostPort(farHost, port)
 	distance(t, far, s.target.Bootstrap("FAR")[0], 25*time.Millisecond)
+	ours := func(c *loaded) outcome { return c.measure(t, c.shipped(t, far)) }
 	way := func(c *loaded, limits mirror.Limits) outcome {
 		what := c.copying(t)
 		what.Target, what.Limits = []string{far}, limits
 		return c.measure(t, spawn(t, task{Copy: what}))
 	}
 	large := s.fill(t, load{name: "far-large", title: "far, batches of 256 KB", records: 1_000_000, size: 1000, batch: 256 << 10, codec: "none", partitions: partitions})
-	all, one := way(large, mirror.Limits{}), way(large, mirror.Limits{InFlight: 1, Apart: true})
+	all, one := ours(large), way(large, mirror.Limits{InFlight: 1, Apart: true})
 	compare(t, "batches of 256 KB, against one request in flight", all, one, 4)
 	small := s.fill(t, load{name: "far-small", title: "far, batches of 4 KB", records: 2_000_000, size: 100, batch: 4 << 10, codec: "none", partitions: partitions})
 	few := *small
 	few.few = 50_000 // the passthrough would take minutes
-	all, one = way(small, mirror.Limits{}), way(&few, mirror.Limits{Apart: true})
+	all, one = ours(small), way(&few, mirror.Limits{Apart: true})
 	compare(t, "batches of 4 KB, against plain passthrough with five requests in flight", all, one, 50)
 }
 
@@ -90,6 +91,16 @@ func compare(t *testing.T, what string, ours, theirs outcome, least float64) {
 	}
 	results.note("Target 50 ms away (there and back), %s: %.1f MB/s and %.1f MB/s, %.1f times (≥ %.0f: %s); peak RSS %d MB.",
 		what, ours.rate(), theirs.rate(), ours.rate()/theirs.rate(), least, verdict, ours.peak/1e6)
+}
+
+// mirror is kplan's: what ships, or the mirror alone where a profile or other
+// limits are asked for.
+func (c *loaded) mirror(t *testing.T) *exec.Cmd {
+	t.Helper()
+	if os.Getenv("BENCH_PROFILES") == "" && os.Getenv("BENCH_LIMITS") == "" {
+		return c.shipped(t, c.stage.target.Bootstrap(kafkatest.Plaintext)[0])
+	}
+	return spawn(t, task{Copy: c.copying(t)})
 }
 
 func (c *loaded) copying(t *testing.T) *copying {
@@ -117,8 +128,8 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 	if cmd.Stderr == nil {
 		cmd.Stderr = os.Stderr
 	}
-	end := begin(t, cmd)
-	defer end()
+	running := begin(t, cmd)
+	defer running.end()
 	pid, step := cmd.Process.Pid, 10*time.Millisecond
 	if c.partitions > 100 {
 		step = 500 * time.Millisecond // asking costs the broker
@@ -132,6 +143,7 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 	var began time.Time
 	var used, theirs, at0, at1 time.Duration
 	for limit := time.Now().Add(copyLimit); ; time.Sleep(step) {
+		running.alive(t)
 		now := c.end(t)
 		switch {
 		case first == 0 && now > 0:
@@ -147,7 +159,7 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 				cpu: cpu(t, pid) - used, brokers: cpu(t, both...) - theirs, peak: peak(t, pid),
 			}
 			t.Logf("%s: %.0f MB/s, %.3f CPU-s/GB, %d MB, %.0f%% seen; source broker %s, target broker %s", c.title, o.rate(), o.cost(), o.peak/1e6, 100*share, cpu(t, both[0])-at0, cpu(t, both[1])-at1)
-			quit(t, cmd)
+			quit(t, running)
 			return o
 		}
 		if time.Now().After(limit) {
@@ -157,13 +169,13 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 }
 
 // quit lets a program end by itself, so that it can write a profile.
-func quit(t *testing.T, cmd *exec.Cmd) {
+func quit(t *testing.T, p *program) {
 	t.Helper()
 	if os.Getenv("BENCH_PROFILES") == "" {
 		return
 	}
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+	if err := p.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	_, _ = cmd.Process.Wait()
+	<-p.ended
 }

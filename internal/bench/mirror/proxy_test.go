@@ -68,8 +68,7 @@ func measureProxy(t *testing.T, c *loaded) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := begin(t, cmd)
-	defer end()
+	defer begin(t, cmd).end()
 	address, err := bufio.NewReader(stdout).ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
