@@ -131,7 +131,7 @@ func ofPartition(err error) bool {
 	var gap *GapError
 	var truncated *TruncatedError
 	return errors.As(err, &stranger) || misplaced(err) || errors.As(err, &damaged) ||
-		errors.As(err, &gap) || errors.As(err, &truncated) || errors.As(err, new(*LostError))
+		errors.As(err, &gap) || errors.As(err, &truncated) || errors.As(err, new(*SurplusError))
 }
 
 func misplaced(err error) bool {

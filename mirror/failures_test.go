@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kplan/mirror"
+	"kplan/mirror/wire"
 )
 
 // What may pass is waited for, with its reason in the standing, while the other
@@ -151,6 +152,30 @@ func TestRetentionOvertakesTheCopy(t *testing.T) {
 		t.Errorf("it says: %v", got.Why)
 	}
 	f.drained(t, c, f.partitions[1])
+}
+
+// When the target has more of the mirror's records than the source can tell for,
+// as after a compaction and with a lost map, that is said. (The map here puts the
+// beginning elsewhere, which comes to the same.)
+func TestTheTargetHasMoreThanTheSource(t *testing.T) {
+	t.Parallel()
+	f := newFaked(t, 1)
+	f.write(t, 50)
+	c, end := f.run(t, nil)
+	f.drained(t, c, f.partitions...)
+	end()
+	shifted, err := mirror.NewMap(mirror.Point{Source: 20, Target: 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ = f.run(t, func(conf *mirror.Config) {
+		conf.Partitions = map[wire.Partition]mirror.Assignment{f.partitions[0]: {Offsets: shifted}}
+	})
+	got := standing(t, c, f.partitions[0], func(s mirror.Standing) bool { return s.Phase == mirror.Stopped })
+	var surplus *mirror.SurplusError
+	if !errors.As(got.Why, &surplus) || surplus.Target != 30 {
+		t.Errorf("it says: %v", got.Why)
+	}
 }
 
 // A topic that was made anew is another one, on either side, while the mirror

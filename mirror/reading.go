@@ -164,6 +164,9 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 	if p.ahead && p.durable < p.planned {
 		c.keepSoon()
 	}
+	if p.phase == Copying && p.planned < p.present && p.next >= p.mark && len(f.Records) == 0 {
+		p.suspect(c, &SurplusError{Target: p.planned})
+	}
 }
 
 // unread notes why the source cannot be read now. p.mu is held.

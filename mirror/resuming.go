@@ -151,7 +151,9 @@ func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) {
 	start, known, last, doubt := p.offsets.Start().Target, p.offsets.End().Target, p.acked, p.doubt
 	p.mu.Unlock()
 	if end < start {
-		c.halt(p, &LostError{Partition: p.Partition, LogEnd: end, Least: start})
+		p.mu.Lock()
+		p.stop(&LostError{Partition: p.Partition, LogEnd: end, Least: start})
+		p.mu.Unlock()
 		return
 	}
 	if err := c.settleDoubt(ctx, p, doubt); err != nil {
@@ -215,12 +217,13 @@ func (c *Copier) halt(p *part, err error) {
 // settleDoubt finds out whether the source really lacks what it did not give.
 // A broker that follows late, or has not noticed its successor, says so too.
 func (c *Copier) settleDoubt(ctx context.Context, p *part, doubt error) error {
+	var truncated *TruncatedError
+	if errors.As(doubt, &truncated) {
+		return truncated
+	}
 	var gap *GapError
-	if !errors.As(doubt, &gap) {
-		var truncated *TruncatedError
-		if errors.As(doubt, &truncated) {
-			return truncated
-		}
+	var surplus *SurplusError
+	if !errors.As(doubt, &gap) && !errors.As(doubt, &surplus) {
 		return nil
 	}
 	ids := []wire.Partition{p.Partition}
@@ -233,6 +236,14 @@ func (c *Copier) settleDoubt(ctx context.Context, p *part, doubt error) error {
 		return fmt.Errorf("asking for the log end of the source: %w", err)
 	}
 	start, end := starts[p.Partition], ends[p.Partition]
+	if surplus != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.next >= end {
+			return surplus
+		}
+		return nil // its last records are not stable yet
+	}
 	if start > gap.Next || end < gap.Next {
 		return &GapError{Partition: p.Partition, Next: gap.Next, LogStart: start, LogEnd: end}
 	}
