@@ -139,10 +139,10 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	return r, nil
 }
 
-// copyBegun reports whether the mirror has written anything, as far as the
-// state knows.
+// copyBegun reports whether the mirror may have written anything: workers begin
+// as soon as topics are ready for it.
 func copyBegun(st state.State) bool {
-	return st.Steps[graph.MirrorAddress("", "start")].Attempt > 0
+	return st.Steps[graph.MirrorAddress("", "override")].Attempt > 0
 }
 
 // unread says why the clusters could not be read: brokers that cannot be
