@@ -143,6 +143,7 @@ func (r *run) begin(ctx context.Context) error {
 	if err := r.foreign(ctx); err != nil {
 		return err
 	}
+	r.copyMore()
 	r.decideRepeats()
 	return r.goOnCopying(ctx)
 }

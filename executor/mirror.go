@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kplan/executor/state"
@@ -48,19 +49,61 @@ type Mirror interface {
 	Throttled
 }
 
-// copiedTopics returns the topics whose copy has not ended.
+// copiedTopics returns the topics that are on the target and whose copy has not
+// ended.
 func (r *run) copiedTopics() []string {
 	start := r.Graph.Step(graph.MirrorAddress("", "start"))
 	if start == nil {
 		return nil
 	}
+	ended := r.endedRest()
 	var topics []string
 	for _, t := range start.Topics {
-		if stop := r.Graph.CopyStop(t); stop != nil && r.status(stop.Address) != state.Done {
+		stop := r.Graph.CopyStop(t)
+		if stop != nil && r.status(stop.Address) != state.Done && !ended[t] && r.status(graph.TopicAddress(t, "")) == state.Done {
 			topics = append(topics, t)
 		}
 	}
 	return topics
+}
+
+// endedRest returns the topics among those that no service uses whose copy has
+// ended, maybe in an earlier run of a smaller plan.
+func (r *run) endedRest() map[string]bool {
+	ended := map[string]bool{}
+	var facts endFacts
+	if r.hasFacts(graph.RestStop) && r.decode(graph.RestStop, &facts) == nil {
+		for _, t := range facts.Topics {
+			ended[t] = true
+		}
+	}
+	return ended
+}
+
+// copyMore lets topics that have joined the selection be copied as well: the
+// steps that are about all topics are done again for them (R3).
+func (r *run) copyMore() {
+	fresh := map[string]bool{}
+	start := r.Graph.Step(graph.MirrorAddress("", "start"))
+	if start == nil {
+		return
+	}
+	for _, t := range start.Topics {
+		if r.status(graph.TopicAddress(t, "")) != state.Done {
+			fresh[t] = true
+		}
+	}
+	for _, s := range r.Graph.Steps {
+		switch s.Kind {
+		case graph.Override, graph.MirrorStart, graph.CaughtUp, graph.MirrorDrain, graph.MirrorStop:
+		default:
+			continue
+		}
+		about := slices.ContainsFunc(s.Topics, func(t string) bool { return fresh[t] }) || s.Kind == graph.CaughtUp && len(fresh) > 0
+		if about && r.status(s.Address) == state.Done {
+			r.again(s.Address)
+		}
+	}
 }
 
 // goOnCopying takes the copy up again that an earlier run had begun: it is no
@@ -68,7 +111,7 @@ func (r *run) copiedTopics() []string {
 // after its copy, which a restore has undone (R13), is taken again first.
 func (r *run) goOnCopying(ctx context.Context) error {
 	topics := r.copiedTopics()
-	if len(topics) == 0 || r.status(graph.MirrorAddress("", "start")) != state.Done {
+	if len(topics) == 0 || r.attempt(graph.MirrorAddress("", "start")) == 0 {
 		return nil
 	}
 	if err := r.override(ctx, topics); err != nil {

@@ -15,11 +15,12 @@ import (
 
 // overrideTopics makes the target's topics take records as they are on the
 // source, and keep them, for as long as they are copied (R15).
-func overrideTopics(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	if err := r.override(ctx, s.Topics); err != nil {
+func overrideTopics(ctx context.Context, r *run, _ *graph.Step) (any, string, error) {
+	topics := r.copiedTopics()
+	if err := r.override(ctx, topics); err != nil {
 		return nil, "", err
 	}
-	return nil, plural(len(s.Topics), "topic") + " ready to be copied to", nil
+	return nil, plural(len(topics), "topic") + " ready to be copied to", nil
 }
 
 // override records what topics had and sets what the copy needs. What an

@@ -3,6 +3,8 @@ package executor
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"kplan/internal/cluster"
 	"kplan/plan/graph"
@@ -13,6 +15,11 @@ import (
 type copyFacts struct {
 	Bounds offsets `json:"bounds"`
 	Ends   offsets `json:"ends"`
+}
+
+// endFacts: the topics whose copy a step has ended, in all of its runs.
+type endFacts struct {
+	Topics []string `json:"topics"`
 }
 
 // NotMirroredError says that records are on the target that no copy has
@@ -30,11 +37,10 @@ func (e *NotMirroredError) Error() string {
 // mirrorDrain waits until everything before the boundary is on the target, and
 // nothing else: its log end and high watermark are where the copy ends (R4).
 func mirrorDrain(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	topics := s.Topics
+	topics := r.stillCopied(s)
 	var bounds offsets
 	var err error
 	if s.Topic != "" {
-		topics = []string{s.Topic}
 		bounds, err = r.boundsOf(topics)
 	} else {
 		bounds, err = r.stableEnds(ctx, topics)
@@ -101,9 +107,9 @@ func (r *run) drainedTo(ctx context.Context, topics []string, bounds offsets) (o
 // mirrorStop ends the copy. Where it ended must be where it still ends: what
 // comes behind is the services'.
 func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	topics, drain := s.Topics, graph.RestDrain
+	topics, drain := r.stillCopied(s), graph.RestDrain
 	if s.Topic != "" {
-		topics, drain = []string{s.Topic}, graph.MirrorAddress(s.Topic, "drain")
+		drain = graph.MirrorAddress(s.Topic, "drain")
 	}
 	if err := r.Mirror.End(ctx, topics); err != nil {
 		return nil, "", err
@@ -126,7 +132,20 @@ func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error)
 			return nil, "", err
 		}
 	}
-	return nil, "nothing is copied to " + topicsOf(s) + " any more", nil
+	text := "nothing is copied to " + topicsOf(s) + " any more"
+	if s.Topic != "" {
+		return nil, text, nil
+	}
+	return endFacts{Topics: slices.Concat(slices.Sorted(maps.Keys(r.endedRest())), topics)}, text, nil
+}
+
+// stillCopied returns the topics of a step whose copy has not ended before.
+func (r *run) stillCopied(s *graph.Step) []string {
+	if s.Topic != "" {
+		return []string{s.Topic}
+	}
+	ended := r.endedRest()
+	return slices.DeleteFunc(slices.Clone(s.Topics), func(t string) bool { return ended[t] })
 }
 
 // translated is where the group has to begin on the target: at the places of

@@ -34,6 +34,7 @@ type stage struct {
 	leaveOut executor.Safeguard
 	waits    bool
 	who      string
+	rest     []string // topics that no service uses
 	fence    executor.Fence
 	events   []executor.Event
 	onEvent  func(executor.Event)
@@ -118,7 +119,7 @@ func (s *stage) migration() *plan.Migration { return s.plan.Migration }
 // build makes the graph, after changes to the plan.
 func (s *stage) build() {
 	s.t.Helper()
-	var topics, groups []string
+	topics, groups := slices.Clone(s.rest), []string{}
 	seen := map[string]bool{}
 	for _, svc := range s.migration().Services {
 		for _, r := range append(slices.Clone(svc.Produces), svc.Consumes...) {

@@ -21,7 +21,7 @@ func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
 	}
 	var begun, lost []string
 	for address, s := range st.Steps {
-		if s.Status == state.Pending || s.Status == state.Reset || !strings.HasPrefix(address, string(graph.Switch)+".") {
+		if s.Status == state.Pending || s.Status == state.Reset || !strings.HasPrefix(address, string(graph.Switch)+".") && !strings.HasPrefix(address, string(graph.Mirror)+".") {
 			continue
 		}
 		begun = append(begun, address)
@@ -35,11 +35,18 @@ func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
 	if scheme := string(p.Migration.Scheme.Kind); st.Scheme != "" && st.Scheme != scheme {
 		return fmt.Errorf("the migration has begun with scheme %q and the plan now says %q: the steps that are done do not fit. Finish it with the first one", st.Scheme, scheme)
 	}
+	if start := graph.MirrorAddress("", "start"); g.Step(start) != nil && st.Steps[start].Attempt == 0 {
+		for _, address := range begun {
+			if strings.HasPrefix(address, string(graph.Switch)+".") {
+				return fmt.Errorf("the plan now copies records, and services have begun to move without that (%s): what is there cannot be copied behind what they write on the target. Take the mirror block out again and finish the migration first", address)
+			}
+		}
+	}
 	if len(lost) == 0 {
 		return grown(st, g)
 	}
 	sort.Strings(lost)
-	return fmt.Errorf("the plan no longer has steps that have begun: %s. A service, topic or group was renamed or removed after it began to move, and what was stopped would stay stopped. Put it back into the plan and finish the migration first", strings.Join(lost, ", "))
+	return fmt.Errorf("the plan no longer has steps that have begun: %s. A service, topic, group or the mirror was renamed or removed after it began to move, and what was stopped would stay stopped. Put it back into the plan and finish the migration first", strings.Join(lost, ", "))
 }
 
 // isRestore reports whether the address is that of a restore, which is no step

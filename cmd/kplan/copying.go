@@ -27,6 +27,7 @@ type copying struct {
 	rate           int64 // bytes a second; 0: no limit
 	clusters       *clusters
 	source, target *wire.Client
+	shelf          mirror.Shelf
 	keeper         *mirror.Keeper
 	producer       mirror.Producer
 	lease          func() error
@@ -52,7 +53,7 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		return nil, nil, err
 	}
 	m := &copying{
-		plan: p.Migration.Mirror, rate: p.Migration.Mirror.BytesPerSecond, clusters: c, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
+		plan: p.Migration.Mirror, rate: p.Migration.Mirror.BytesPerSecond, clusters: c, shelf: shelf, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
 		maps: map[wire.Partition]*mirror.Map{},
 	}
 	if m.source, err = a.dataPath(p.Migration.Source, sourcePool); err == nil {
@@ -62,6 +63,9 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), nil)
 	}
 	closing := func() error { return errors.Join(m.close(), closeShelf()) }
+	if err == nil && m.plan.Run == "apply" {
+		err = alone(ctx, shelf)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, closing())
 	}
@@ -69,6 +73,22 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		return &asking{shelf: shelf, keeper: m.keeper, command: a.command("mirror")}, closing, nil
 	}
 	return m, closing, nil
+}
+
+// alone refuses workers beside a mirror that lives in apply: nobody would wait
+// for them at the end of a copy.
+func alone(ctx context.Context, shelf mirror.Shelf) error {
+	entries, err := mirror.Entries(ctx, shelf)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if time.Since(e.WrittenAt) < e.Silence {
+			return fmt.Errorf("the plan's mirror runs in apply, and %s gave a sign of life %s ago. End the workers, or write run = \"worker\"; one that was killed is taken for dead after %s",
+				e.Name(), time.Since(e.WrittenAt).Round(time.Second), e.Silence)
+		}
+	}
+	return nil
 }
 
 // close ends the copy in order, and the connections.
@@ -99,6 +119,9 @@ func (m *copying) close() error {
 func (m *copying) Begin(ctx context.Context, topics []string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if _, err := mirror.Direct(ctx, m.shelf, ways(topics, mirror.Forward)); err != nil {
+		return err
+	}
 	partitions, err := m.partitions(ctx, topics)
 	if err != nil {
 		return err
@@ -216,6 +239,10 @@ func (m *copying) End(ctx context.Context, topics []string) error {
 		if slices.Contains(topics, s.Topic) {
 			leaving = append(leaving, s.Partition)
 		}
+	}
+	// Should the plan have workers one day, they have to know.
+	if _, err := mirror.Direct(ctx, m.shelf, ways(topics, mirror.Halted)); err != nil {
+		return err
 	}
 	if err := m.copier.Remove(ctx, leaving); err != nil {
 		return fmt.Errorf("ending the copy of %s: %w", strings.Join(topics, ", "), err)

@@ -20,8 +20,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"kplan/executor/state"
+	"kplan/internal/cluster"
 	"kplan/internal/kafkatest"
 	"kplan/mirror"
+	"kplan/plan/diff"
 )
 
 // fleet is workers of one mirror, each a process of its own.
@@ -52,7 +54,8 @@ migration %q {
 		t.Fatal(err)
 	}
 	f.shelf = state.NewFileShelf(filepath.Join(f.dir, ".kplan", name))
-	for bootstrap, configs := range map[*[]string]map[string]string{&f.source: nil, &f.target: copyConfigs()} {
+	ready, _ := diff.CopyConfigs(cluster.Topic{Configs: map[string]cluster.Config{"message.timestamp.after.max.ms": {}}})
+	for bootstrap, configs := range map[*[]string]map[string]string{&f.source: nil, &f.target: ready} {
 		set := map[string]*string{}
 		for k, v := range configs {
 			set[k] = &v

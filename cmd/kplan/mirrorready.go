@@ -17,6 +17,7 @@ import (
 	"kplan/mirror/wire"
 	"kplan/mirror/worker"
 	"kplan/plan"
+	"kplan/plan/diff"
 )
 
 // wire says how the connections that carry batches reach one of the clusters.
@@ -50,12 +51,6 @@ type readiness struct {
 
 	mu    sync.Mutex
 	named map[string]string // topics that are not copied, with why
-}
-
-// copyConfigs are what the target's topics have during the copy (R15), so that
-// nothing of it is deleted, compacted or given another time.
-func copyConfigs() map[string]string {
-	return map[string]string{"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1", "message.timestamp.type": "CreateTime"}
 }
 
 // survey looks at the selected topics on both sides. What is not ready is said
@@ -127,10 +122,9 @@ func prepared(from cluster.Topic, target map[string]cluster.Topic) (worker.Topic
 		return worker.Topic{}, "the target does not have it"
 	}
 	var lacking []string
-	for _, key := range slices.Sorted(maps.Keys(copyConfigs())) {
-		if want, got := copyConfigs()[key], to.Configs[key].Value; got != want {
-			lacking = append(lacking, fmt.Sprintf("%s is %q and has to be %q", key, got, want))
-		}
+	set, _ := diff.CopyConfigs(to)
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		lacking = append(lacking, fmt.Sprintf("%s is %q and has to be %q", key, to.Configs[key].Value, set[key]))
 	}
 	if len(lacking) > 0 {
 		return worker.Topic{}, "the target's is not set for the copy (R15): " + strings.Join(lacking, ", ")

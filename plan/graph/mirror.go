@@ -48,7 +48,7 @@ func (b *builder) copiedRest(sel Selection) {
 		return
 	}
 	drain := b.add(&Step{Address: RestDrain, Kind: MirrorDrain, Phase: Switch, Topics: rest})
-	stop := b.add(&Step{Address: restStop, Kind: MirrorStop, Phase: Switch, Topics: rest})
+	stop := b.add(&Step{Address: RestStop, Kind: MirrorStop, Phase: Switch, Topics: rest})
 	b.need(drain, mirrorCaughtUp)
 	b.need(stop, drain)
 	b.need(drain, each(b.movingServices(), verb("start", serviceAddress))...)
@@ -58,16 +58,18 @@ func (b *builder) copiedRest(sel Selection) {
 // mirrored reports whether the hold of a topic comes after its copy has ended.
 func (b *builder) mirrored(t string) bool { return b.steps[copyStopAddress(t)] != nil }
 
-// RestDrain is the address of the step that ends the copy of the topics that
-// no service of the plan uses.
-const RestDrain = "mirror.rest.drain"
+// The addresses of the steps that end the copy of the topics that no service of
+// the plan uses.
+const (
+	RestDrain = "mirror.rest.drain"
+	RestStop  = "mirror.rest.stop"
+)
 
 // The addresses of the mirror's other steps.
 const (
 	mirrorOverride = "mirror.override"
 	mirrorStart    = "mirror.start"
 	mirrorCaughtUp = "mirror.caught_up"
-	restStop       = "mirror.rest.stop"
 )
 
 func copyDrainAddress(t string) string { return topicAddress(Mirror, t, "drain") }
@@ -88,5 +90,5 @@ func (g *Graph) CopyStop(topic string) *Step {
 	if s := g.Step(copyStopAddress(topic)); s != nil {
 		return s
 	}
-	return g.Step(restStop)
+	return g.Step(RestStop)
 }
