@@ -123,9 +123,9 @@ func TestPartitionsComeAndGo(t *testing.T) {
 	}
 	second := s.run(t, func(conf *mirror.Config) {
 		conf.Partitions = s.store.known(t, p[:2], false)
-		for _, a := range conf.Partitions {
-			if a.Offsets == nil {
-				t.Error("the map was not kept")
+		for id, end := range s.ends(t, target) {
+			if a, ok := conf.Partitions[id]; ok && (a.Offsets == nil || a.Offsets.End().Target != end) {
+				t.Errorf("the map of partition %d that was kept does not reach the log end, %d", id.Number, end)
 			}
 		}
 	})
