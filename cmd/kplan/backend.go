@@ -51,7 +51,8 @@ func (a *app) backend(ctx context.Context, p *plan.Plan, at plan.State, opts ...
 // close ends its connections.
 func (a *app) shelf(ctx context.Context, p *plan.Plan, at plan.State) (shelf state.Shelf, close func() error, err error) {
 	if at.Backend != "kafka" {
-		return state.NewFileShelf(a.stateDir(p, at)), func() error { return nil }, nil
+		kept := state.NewFileShelf(a.stateDir(p, at))
+		return kept, kept.Close, nil
 	}
 	log, err := a.stateLog(ctx, at, kafka.ShelfTopic(p.Migration.Name), state.ShelfConfigs())
 	if err != nil {

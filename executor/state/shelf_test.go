@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/google/go-cmp/cmp"
 
 	"kplan/executor/state"
@@ -141,7 +142,7 @@ func TestFileShelfDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, torn := range []string{"01234567 {\"b\":", "\x00\x00\x00\x00\n", "01234567 {\"a\":\"AAAA\"}\n"} {
+	for _, torn := range []string{"01234567 {\"b\":", "\x00\x00\x00\x00", "\n01234567 {\"a\":\"AA\x00A\"}\n", "\n0123"} {
 		if err := os.WriteFile(path, append(bytes.Clone(whole), torn...), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -149,15 +150,28 @@ func TestFileShelfDamage(t *testing.T) {
 		shelve(t, state.NewFileShelf(dir), map[string][]byte{"c": []byte("3")})
 		holds(t, state.NewFileShelf(dir), "", map[string][]byte{"a": []byte("1"), "c": []byte("3")})
 	}
-	damaged := strings.Replace(string(whole), "a", "b", 1) + string(whole)
+	damaged := strings.Replace(string(whole), "\"a\"", "\"b\"", 1) + string(whole)
 	if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	_, err = state.NewFileShelf(dir).All(t.Context(), "")
 	as[*state.DamagedError](t, err)
-	if err := state.NewFileShelf(dir).Put(t.Context(), map[string][]byte{"c": nil}); err == nil {
-		t.Error("a damaged file was written to")
+}
+
+// A process that stands still in the middle of a Put holds nobody up.
+func TestFileShelfWriterStandsStill(t *testing.T) {
+	dir := t.TempDir()
+	s := state.NewFileShelf(dir)
+	shelve(t, s, map[string][]byte{"a": []byte("1")})
+	frozen := flock.New(filepath.Join(dir, "mirror", "lock"))
+	if ok, err := frozen.TryRLock(); err != nil || !ok {
+		t.Fatal(ok, err)
 	}
+	defer frozen.Unlock()
+	for i := range 100 {
+		shelve(t, s, map[string][]byte{"b": bytes.Repeat([]byte{byte(i)}, 50_000)})
+	}
+	holds(t, s, "a", map[string][]byte{"a": []byte("1")})
 }
 
 // What is written all the time does not fill the disk, and who reads meanwhile

@@ -32,18 +32,24 @@ const (
 	shelfWait  = 5 * time.Millisecond
 )
 
-// FileShelf keeps its values in one file. Each Put appends one line, a checksum
-// and a JSON object of values (null: removed), and syncs the file once, however
-// many values it has. When most of the file is old values it is written anew. A
-// lock, held while something is written, keeps other processes from writing at
-// once; readers need none.
+// FileShelf keeps its values in one file of a local disk. Each Put appends one
+// line, a checksum and a JSON object of values (null: removed), and syncs the
+// file once, however many values it has. When most of the file is old values it
+// is written anew.
+//
+// Lines are appended by one write each, which the system keeps apart, so that
+// writers do not wait for each other: one that stands still, or is frozen, holds
+// nobody up. They share a lock that keeps the file from being replaced under
+// their hands; who replaces it has the lock alone for that moment, and leaves it
+// for later where somebody else has it.
 type FileShelf struct {
 	dir string
 
 	mu     sync.Mutex // guards what follows
 	values map[string][]byte
-	read   int64       // bytes of the file that are in values
-	seen   os.FileInfo // the file that was read; another one has been written anew
+	live   int64    // about the bytes that the values need
+	file   *os.File // that was read; it stays open, so that no other file can be taken for it
+	read   int64    // bytes of it that are in values
 }
 
 var _ Shelf = (*FileShelf)(nil)
@@ -53,6 +59,13 @@ var _ Shelf = (*FileShelf)(nil)
 func NewFileShelf(dir string) *FileShelf { return &FileShelf{dir: filepath.Join(dir, shelfDir)} }
 
 func (s *FileShelf) path() string { return filepath.Join(s.dir, shelfName) }
+
+// Close gives the file back. The shelf can be used again.
+func (s *FileShelf) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forget()
+}
 
 // All reads what has been added since the last time.
 func (s *FileShelf) All(ctx context.Context, prefix string) (map[string][]byte, error) {
@@ -68,7 +81,7 @@ func (s *FileShelf) All(ctx context.Context, prefix string) (map[string][]byte, 
 }
 
 // Put appends a line.
-func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) (err error) {
+func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) error {
 	if len(values) == 0 {
 		return nil
 	}
@@ -76,133 +89,169 @@ func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) (err erro
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return &WriteError{Path: s.dir, What: shelfWhat, Err: err}
 	}
-	lock := flock.New(filepath.Join(s.dir, shelfLock), flock.SetPermissions(0o600))
-	if ok, err := lock.TryLockContext(ctx, shelfWait); err != nil || !ok {
-		return fmt.Errorf("waiting for others who write to %s: %w", s.path(), errors.Join(err, context.Cause(ctx)))
+	lock := s.lock()
+	if ok, err := lock.TryRLockContext(ctx, shelfWait); err != nil || !ok {
+		return fmt.Errorf("waiting until %s is written anew: %w", s.path(), errors.Join(err, context.Cause(ctx)))
+	}
+	size, err := s.append(line)
+	if err := errors.Join(err, lock.Unlock()); err != nil {
+		return &WriteError{Path: s.path(), What: shelfWhat, Err: err}
+	}
+	return s.tidy(size)
+}
+
+func (s *FileShelf) lock() *flock.Flock {
+	return flock.New(filepath.Join(s.dir, shelfLock), flock.SetPermissions(0o600))
+}
+
+// append writes a line and returns how long the file is then.
+func (s *FileShelf) append(line []byte) (size int64, err error) {
+	_, missing := os.Stat(s.path())
+	file, err := os.OpenFile(s.path(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	if _, err = file.Write(line); err == nil {
+		err = file.Sync()
+	}
+	if err == nil && missing != nil {
+		err = syncDir(s.dir)
+	}
+	if info, statErr := file.Stat(); err == nil && statErr == nil {
+		size = info.Size()
+	}
+	return size, errors.Join(err, file.Close())
+}
+
+// tidy writes the file anew when most of it is old, unless somebody writes.
+func (s *FileShelf) tidy(size int64) (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if size < shelfSlack+4*s.live {
+		return nil
+	}
+	if err := s.catchUp(); err != nil { // most of it, before others have to wait
+		return err
+	}
+	if size < shelfSlack+4*s.live {
+		return nil
+	}
+	lock := s.lock()
+	if ok, err := lock.TryLock(); err != nil || !ok {
+		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
 	if err := s.catchUp(); err != nil {
 		return err
 	}
-	if err := s.append(line); err != nil {
-		return &WriteError{Path: s.path(), What: shelfWhat, Err: err}
-	}
-	s.read += int64(len(line))
-	s.take(values)
-	return s.tidy()
-}
-
-// append writes behind what was read: a torn line that a crash left there goes.
-func (s *FileShelf) append(line []byte) error {
-	file, err := os.OpenFile(s.path(), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	fresh := s.seen == nil
-	if err = file.Truncate(s.read); err == nil {
-		_, err = file.WriteAt(line, s.read)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if err == nil && fresh {
-		if s.seen, err = file.Stat(); err == nil {
-			err = syncDir(s.dir)
-		}
-	}
-	return errors.Join(err, file.Close())
-}
-
-// tidy writes the file anew when most of it is old.
-func (s *FileShelf) tidy() error {
-	var live int64
-	for name, value := range s.values {
-		live += int64(len(name) + len(value)*4/3 + 8)
-	}
-	if s.read < shelfSlack+4*live {
-		return nil
-	}
 	line, err := shelfLine(s.values)
 	if err == nil {
 		err = writeWhole(s.dir, shelfName, line)
 	}
-	if err != nil {
-		return err
-	}
-	s.seen = nil // read again the next time
-	return nil
+	return err
 }
 
 // catchUp reads on. It is called with mu held.
 func (s *FileShelf) catchUp() error {
-	file, err := os.Open(s.path())
+	there, err := os.Stat(s.path())
 	if errors.Is(err, fs.ErrNotExist) {
-		s.values, s.read, s.seen = map[string][]byte{}, 0, nil
-		return nil
+		return s.forget()
 	}
-	if err != nil {
-		return &ReadError{Path: s.path(), Err: err}
+	if err == nil && s.file != nil {
+		var seen os.FileInfo
+		if seen, err = s.file.Stat(); err == nil && !os.SameFile(seen, there) {
+			err = s.forget()
+		}
 	}
-	info, err := file.Stat()
-	if err == nil && (s.seen == nil || !os.SameFile(info, s.seen)) {
-		s.values, s.read, s.seen = map[string][]byte{}, 0, info
+	if err == nil && s.file == nil {
+		if s.file, err = os.Open(s.path()); err == nil {
+			s.values = map[string][]byte{}
+			there, err = s.file.Stat()
+		}
 	}
 	var added []byte
-	if err == nil && info.Size() > s.read {
-		added, err = io.ReadAll(io.NewSectionReader(file, s.read, info.Size()-s.read))
+	if err == nil && there.Size() > s.read {
+		added, err = io.ReadAll(io.NewSectionReader(s.file, s.read, there.Size()-s.read))
 	}
-	if err := errors.Join(err, file.Close()); err != nil {
+	if err != nil {
 		return &ReadError{Path: s.path(), Err: err}
 	}
 	return s.takeLines(added)
 }
 
-// takeLines takes whole lines. What is torn at the end was never acknowledged,
-// or is being written just now.
+// forget begins anew. It is called with mu held.
+func (s *FileShelf) forget() error {
+	file := s.file
+	s.values, s.live, s.file, s.read = nil, 0, nil, 0
+	if file == nil {
+		return nil
+	}
+	if err := file.Close(); err != nil {
+		return &ReadError{Path: s.path(), Err: err}
+	}
+	return nil
+}
+
+// takeLines takes whole lines. One without an end is being written just now, or
+// never will be.
 func (s *FileShelf) takeLines(added []byte) error {
 	for len(added) > 0 {
 		end := bytes.IndexByte(added, '\n')
 		if end < 0 {
 			return nil
 		}
-		values, err := shelfValues(added[:end])
-		if err != nil {
-			if len(added) == end+1 {
-				return nil
+		if line := added[:end]; len(line) > 0 {
+			values, err := shelfValues(line)
+			switch {
+			case err == nil:
+				s.take(values)
+			case !torn(line):
+				return &DamagedError{Path: s.path(), Why: fmt.Sprintf("the line at byte %d is damaged: %v", s.read, err),
+					Do: "It holds the mirror's producer id and offset maps: restore the file from a copy, beside no running mirror"}
 			}
-			return &DamagedError{Path: s.path(), Why: fmt.Sprintf("the line at byte %d is damaged: %v", s.read, err),
-				Do: "It holds the mirror's producer id and offset maps: restore the file from a copy, beside no running mirror"}
 		}
-		s.take(values)
 		s.read += int64(end) + 1
 		added = added[end+1:]
 	}
 	return nil
 }
 
+// torn reports whether a line that cannot be read is what a crash or a full disk
+// has left of it, which was never acknowledged: its end is missing, or a part
+// that never reached the disk.
+func torn(line []byte) bool {
+	return !bytes.HasSuffix(line, []byte{'}'}) || bytes.IndexByte(line, 0) >= 0
+}
+
 func (s *FileShelf) take(values map[string][]byte) {
 	for name, value := range values {
+		if old, there := s.values[name]; there {
+			s.live -= shelfNeed(name, old)
+		}
 		if value == nil {
 			delete(s.values, name)
 			continue
 		}
-		s.values[name] = bytes.Clone(value)
+		s.values[name] = value
+		s.live += shelfNeed(name, value)
 	}
 }
 
+// shelfNeed is about how many bytes of a line a value takes.
+func shelfNeed(name string, value []byte) int64 { return int64(len(name) + len(value)*4/3 + 8) }
+
 // shelfLine makes a line of values. JSON writes bytes as base64, so that there is
-// no other line break in it.
+// no other line break in it, and no brace but at its ends. It begins with a line
+// break of its own: what a torn one has left does not spoil it.
 func shelfLine(values map[string][]byte) ([]byte, error) {
 	text, err := json.Marshal(values)
 	if err != nil {
 		return nil, fmt.Errorf("encoding values for the shelf: %w", err)
 	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)), text), nil
+	return fmt.Appendf(nil, "\n%08x %s\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)), text), nil
 }
 
 func shelfValues(line []byte) (map[string][]byte, error) {
