@@ -40,9 +40,7 @@ func (s *scene) endure(t *testing.T, name string, change func(*errand), fault fu
 	m.await(t, saysMoving)
 	times := fault(m)
 	end()
-	for _, p := range append(s.before, s.behind...) {
-		p.Set(kafkatest.Faults{})
-	}
+	s.between(kafkatest.Faults{}, kafkatest.Faults{})
 	stopped := ""
 	if err := s.drain(t, m); err != nil {
 		stopped = err.Error()
@@ -86,6 +84,7 @@ func TestFaultCampaign(t *testing.T) {
 		freeze(t, false, 8)
 		freeze(t, true, 4)
 	})
+	t.Run("broker frozen", freezeBroker)
 	t.Run("two mirrors", func(t *testing.T) { double(t, 6) })
 }
 
@@ -142,6 +141,35 @@ func restartBrokers(t *testing.T) {
 			return 8
 		})
 	}
+}
+
+// The target's broker stands still until the mirror has given up on its
+// connections, and then finds their requests in its sockets; the records are so
+// old that it does not recognise them.
+func freezeBroker(t *testing.T) {
+	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	target := kafkatest.Start(t, kafkatest.Options{
+		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},
+	})
+	s := newScene(t, source, target, 1, nil, slow, kafkatest.Faults{})
+	s.old = true
+	impatient := func(e *errand) {
+		aged(e)
+		e.Patience = time.Second
+	}
+	s.endure(t, "broker frozen, year old records", impatient, func(*child) int {
+		for range 6 {
+			lapse(outwait + time.Duration(s.rand.IntN(1000))*time.Millisecond)
+			if err := target.Pause(1); err != nil {
+				t.Fatal(err)
+			}
+			lapse(2*outwait + time.Duration(s.rand.IntN(1000))*time.Millisecond)
+			if err := target.Resume(1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return 6
+	})
 }
 
 // lead makes a broker of three the leader of a partition, as an operator does:

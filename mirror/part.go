@@ -79,6 +79,7 @@ type part struct {
 	tries   int        // failures without an acknowledgement in between
 	until   time.Time  // not to be resumed before
 	quiet   time.Time  // from then on nothing is under way that nobody waits for
+	looked  time.Time  // when the target's log end was asked for that the plan goes on from
 	doubt   error      // what seems to be wrong, and is looked into by the resumer
 	ended   int64      // the target's log end at the last resume
 	stuck   int        // refusals of the sequence that belongs there
@@ -362,9 +363,10 @@ func (p *part) plan(runs ...batch.Run) error {
 // put makes a batch wait to be sent, unless it has to be waited for those that
 // another process, or a broken connection, may still bring: the broker does not
 // recognise them again where records are old, and not for what they are where
-// the source is compacted (R23). The error is errUnderWay.
+// the source is compacted (R23). A log end that was read before they must have
+// come is of no use, however late it is now. The error is errUnderWay.
 func (p *part) put(c *Copier, one cut) error {
-	if now := time.Now(); now.Before(p.quiet) && (p.ahead || c.forgotten(one.time, now)) {
+	if p.looked.Before(p.quiet) && (p.ahead || c.forgotten(one.time, time.Now())) {
 		return errUnderWay
 	}
 	if one.held != nil {

@@ -62,6 +62,7 @@ func (c *Copier) resumeOnce(ctx context.Context) (left bool) {
 	if len(ids) == 0 {
 		return left
 	}
+	looked := time.Now()
 	ends, unsettled, err := c.Target.LogEnds(ctx, ids)
 	if err != nil {
 		c.hinder(ready, fmt.Errorf("asking for log ends of the target: %w", err))
@@ -73,7 +74,7 @@ func (c *Copier) resumeOnce(ctx context.Context) (left bool) {
 		case why != nil:
 			c.hinder([]*part{p}, fmt.Errorf("resuming: %w", why))
 		case settled:
-			c.resumeAt(ctx, p, end)
+			c.resumeAt(ctx, p, end, looked)
 		}
 		p.mu.Lock()
 		left = left || p.phase == Resuming
@@ -146,7 +147,7 @@ func (p *part) unbegun() bool {
 // place, and is then planned anew without being sent (R14, R24). Who sent it
 // does not matter: this process, one that died, or another mirror that was
 // started by mistake, since all of them put the same records there.
-func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) {
+func (c *Copier) resumeAt(ctx context.Context, p *part, end int64, looked time.Time) {
 	p.mu.Lock()
 	start, known, last, doubt := p.offsets.Start().Target, p.offsets.End().Target, p.acked, p.doubt
 	p.mu.Unlock()
@@ -195,7 +196,7 @@ func (c *Copier) resumeAt(ctx context.Context, p *part, end int64) {
 	p.plans++
 	p.next, p.planned = p.offsets.End().Source, p.offsets.End().Target
 	p.present, p.acked, p.durable = end, p.planned, min(p.durable, p.planned)
-	p.epoch, p.fresh, p.proved, p.doubt = -1, false, false, nil
+	p.epoch, p.fresh, p.proved, p.doubt, p.looked = -1, false, false, nil, looked
 	p.phase = Copying
 	if !p.short {
 		p.note(nil)

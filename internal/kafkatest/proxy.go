@@ -35,10 +35,11 @@ type Faults struct {
 type Proxy struct {
 	backend  string
 	listener net.Listener
-	late     atomic.Int64
 	group    sync.WaitGroup
 
 	mu     sync.Mutex
+	late   int64
+	lateBy time.Duration
 	faults Faults
 	shut   bool // refuses
 	ended  bool
@@ -115,8 +116,20 @@ func (p *Proxy) Cut() int {
 	return n
 }
 
-// Late is how many bytes have gone to the broker after their client was gone.
-func (p *Proxy) Late() int64 { return p.late.Load() }
+// Late is how many bytes have gone to the broker after their client was gone,
+// and how long after that the last of them were with it.
+func (p *Proxy) Late() (bytes int64, by time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.late, p.lateBy
+}
+
+func (p *Proxy) delivered(n int, gone time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.late += int64(n)
+	p.lateBy = max(p.lateBy, time.Since(gone))
+}
 
 func (p *Proxy) accept() {
 	for {
@@ -148,7 +161,7 @@ func (p *Proxy) carry(client net.Conn) {
 		l.cut()
 	}
 	p.mu.Unlock()
-	var gone atomic.Bool
+	var gone atomic.Pointer[time.Time]
 	var stall time.Duration
 	if f.Always || rand.IntN(2) == 0 {
 		stall = f.Stall
@@ -158,11 +171,12 @@ func (p *Proxy) carry(client net.Conn) {
 		queue := newBelated(f.Delay, stall)
 		both.Go(func() {
 			queue.fill(client)
-			gone.Store(true)
+			now := time.Now()
+			gone.Store(&now)
 		})
 		queue.empty(l.done, broker, func(n int) {
-			if gone.Load() {
-				p.late.Add(int64(n))
+			if since := gone.Load(); since != nil {
+				p.delivered(n, *since)
 			}
 		})
 		closeWrite(broker)
