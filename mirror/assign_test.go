@@ -73,16 +73,14 @@ func standing(t *testing.T, c *mirror.Copier, p wire.Partition, want func(mirror
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		var last mirror.Standing
 		for _, s := range c.Status() {
-			if last = s; s.Partition == p && want(s) {
+			if s.Partition == p && want(s) {
 				return s
 			}
 		}
 		select {
 		case <-ctx.Done():
 			t.Fatalf("waited for a minute: %+v", c.Status())
-			return last
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
