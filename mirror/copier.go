@@ -106,6 +106,7 @@ type Copier struct {
 	throttle *throttle
 
 	splicers sync.Pool // *batch.Splicer
+	loans    sync.Pool // *loan
 	patcher  *batch.Patcher
 	routing  routing
 	keeping  sync.Mutex // held while the store keeps maps: an older one must not come last

@@ -29,9 +29,12 @@ type cut struct {
 	base  int64 // target offset of its first record, as planned
 	count int64
 	bytes []byte
-	held  *wire.Answer // whose memory it is; nil: its own
-	time  int64        // newest time stamp in it, in ms
+	held  holder // of its memory, until it is written; nil: it has its own
+	time  int64  // newest time stamp in it, in ms
 }
+
+// holder keeps memory for a batch that waits.
+type holder interface{ Release() }
 
 func (c cut) release() {
 	if c.held != nil {
@@ -71,6 +74,7 @@ type part struct {
 	present int64 // target offsets below are in the log already and only planned anew
 	acked   int64
 	queue   []cut
+	apart   int // batches that are sent before merging is tried again
 	queued  int // bytes
 	flight  []cut
 	broker  int32      // where the flight went
@@ -218,7 +222,10 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 			err = c.patcher.Rewrite(b, stamp)
 		}
 		if err == nil {
-			err = p.put(c, cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()})
+			a.Hold()
+			if err = p.put(c, cut{base: p.planned, count: run.Count, bytes: b.Bytes(), held: a, time: b.MaxTimestamp()}); err != nil {
+				a.Release()
+			}
 		}
 		if err == nil {
 			err = p.plan(run)
@@ -368,9 +375,6 @@ func (p *part) plan(runs ...batch.Run) error {
 func (p *part) put(c *Copier, one cut) error {
 	if p.looked.Before(p.quiet) && (p.ahead || c.forgotten(one.time, time.Now())) {
 		return errUnderWay
-	}
-	if one.held != nil {
-		one.held.Hold()
 	}
 	p.queue = append(p.queue, one)
 	p.queued += len(one.bytes)

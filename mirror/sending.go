@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,7 +23,8 @@ type sender struct {
 	ready []*part
 	in    map[*part]bool
 
-	quickest atomic.Int64 // acknowledgement of late, in ns: about the round trip
+	conn     *wire.Conn   // the last one; only send looks at it
+	quickest atomic.Int64 // acknowledgement on it, in ns: about the round trip
 }
 
 // sender returns the one of a route, started.
@@ -111,7 +113,7 @@ func (p *part) pop(s *sender) (c cut, ok, more bool) {
 	}
 	c = p.merge(s)
 	p.broker = s.broker
-	p.flight = append(p.flight, c)
+	p.flight = append(p.flight, cut{base: c.base, count: c.count, bytes: c.bytes, time: c.time})
 	return c, true, len(p.queue) > 0 && len(p.flight) < p.mostInFlight(s.copier.Limits)
 }
 
@@ -135,10 +137,12 @@ func (p *part) durably(n int) bool {
 const (
 	smallPlain  = 32 << 10
 	smallPacked = 2 << 10
-	smallFar    = 64 << 10
+	smallFar    = 64 << 10 // bytes
+	farPacked   = 16 << 10 // unpacking and packing costs ten times as much as moving
 	far         = 10 * time.Millisecond
 	merged      = 512 << 10 // bytes, before packing
 	backlog     = 4         // batches that wait
+	alone       = 64        // batches after one that could not be merged
 )
 
 // merge takes the first batch of the queue, with those behind it where they are
@@ -147,7 +151,9 @@ func (p *part) merge(s *sender) cut {
 	n := 1
 	first := p.queue[0]
 	b, err := header(first.bytes)
-	if small := limit(b, time.Duration(s.quickest.Load())); err == nil && !s.copier.Limits.Apart && len(first.bytes) < small && len(p.queue) >= backlog {
+	if p.apart > 0 {
+		p.apart--
+	} else if small := limit(b, time.Duration(s.quickest.Load())); err == nil && !s.copier.Limits.Apart && len(first.bytes) < small && len(p.queue) >= backlog {
 		for size := len(first.bytes); n < len(p.queue); n++ {
 			if size += len(p.queue[n].bytes); size > min(merged, p.limit) || !p.durably(n) {
 				break
@@ -159,27 +165,38 @@ func (p *part) merge(s *sender) cut {
 			p.shift(took)
 			return c
 		}
+		p.apart = alone
 	}
 	p.queued -= len(first.bytes)
 	p.queue = p.queue[1:]
 	return first
 }
 
-// clock takes the time of an acknowledgement. What the broker's queue adds is
-// left out as the quickest counts, which grows slowly in case the way does.
-func (s *sender) clock(took time.Duration) {
-	last := time.Duration(s.quickest.Load())
-	if last > 0 {
-		took = min(took, last+last/256+time.Microsecond)
+// met takes the round trip of a connection for the way, until an acknowledgement
+// is quicker.
+func (s *sender) met(conn *wire.Conn) {
+	if s.conn != conn {
+		s.conn = conn
+		s.quickest.Store(int64(conn.RoundTrip()))
 	}
-	s.quickest.Store(int64(took))
+}
+
+// clock takes the time of an acknowledgement. Most of it may be the broker's
+// queue, so the quickest counts.
+func (s *sender) clock(took time.Duration) {
+	if int64(took) < s.quickest.Load() {
+		s.quickest.Store(int64(took))
+	}
 }
 
 func limit(b batch.Batch, trip time.Duration) int {
+	plain := b.Codec() == batch.None
 	switch {
-	case trip > far:
+	case trip > far && plain:
 		return smallFar
-	case b.Codec() == batch.None:
+	case trip > far:
+		return farPacked
+	case plain:
 		return smallPlain
 	default:
 		return smallPacked
@@ -226,14 +243,44 @@ func (p *part) spliced(c *Copier, n int) (cut, int) {
 	if err != nil {
 		return cut{}, 0
 	}
-	if all.bytes, _, err = s.Finish(nil, stamp); err != nil {
+	made := c.loan()
+	if made.bytes, _, err = s.Finish(made.bytes[:0], stamp); err != nil {
+		made.Release()
 		return cut{}, 0
 	}
+	all.bytes, all.held = made.bytes, made
 	return all, took
+}
+
+// loan is memory that is used again and again: merged batches come by the
+// thousand.
+type loan struct {
+	bytes []byte
+	pool  *sync.Pool
+}
+
+func (l *loan) Release() { l.pool.Put(l) }
+
+func (c *Copier) loan() *loan {
+	if l, ok := c.loans.Get().(*loan); ok {
+		return l
+	}
+	return &loan{pool: &c.loans}
 }
 
 // send sends one request. Whatever becomes of it is told to the partitions.
 func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
+	// Their memory is needed until they are written. What becomes of them is told
+	// by their offsets, perhaps while they are still being written.
+	whole := slices.Clone(cuts)
+	for i := range cuts {
+		cuts[i].held = nil
+	}
+	defer func() {
+		for _, c := range whole {
+			c.release()
+		}
+	}()
 	conn, err := s.copier.Target.Broker(ctx, s.broker, s.lane)
 	if err != nil {
 		for i, p := range parts {
@@ -251,6 +298,7 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 		batches[i] = wire.Batch{Partition: p.Partition, Records: cuts[i].bytes}
 		of[p.Partition] = i
 	}
+	s.met(conn)
 	began := time.Now()
 	answered := func(acks []wire.Ack, _ time.Duration, err error) {
 		if err == nil {
@@ -373,7 +421,6 @@ func (p *part) land(c cut) {
 			break
 		}
 	}
-	c.release()
 }
 
 // failed decides what a failure means: to be told apart are what the log end

@@ -36,6 +36,8 @@ type Conn struct {
 	format   *kmsg.RequestFormatter
 	versions map[int16]int16 // by request key: the highest that both speak; absent: none
 
+	trip time.Duration // of the first request
+
 	ctx  context.Context // ends with the connection
 	stop context.CancelCauseFunc
 
@@ -261,6 +263,10 @@ func (c *Conn) end(err error) {
 		p.failed(err)
 	}
 }
+
+// RoundTrip is how long the broker took to answer the first request: the way
+// there and back, and little else.
+func (c *Conn) RoundTrip() time.Duration { return c.trip }
 
 // Close ends the connection. What is under way fails with ErrClosed.
 func (c *Conn) Close() { c.end(ErrClosed) }

@@ -85,10 +85,12 @@ func (c *Conn) begin(ctx context.Context, mechanism sasl.Mechanism) error {
 // agree learns the broker's versions (KIP-35). Version 0 is what every broker
 // answers, before a login too.
 func (c *Conn) agree(ctx context.Context) error {
+	began := time.Now()
 	resp, err := c.roundTrip(ctx, kmsg.NewPtrApiVersionsRequest())
 	if err != nil {
 		return err
 	}
+	c.trip = time.Since(began)
 	answer := resp.(*kmsg.ApiVersionsResponse)
 	if err := Code(answer.ErrorCode); err != nil {
 		return &AnswerError{Address: c.Address, Request: "ApiVersions", Cause: err}
