@@ -154,7 +154,11 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 		t.Log("the whole loop is a campaign: make campaign-crash; TestCrashSampleOnRealBrokers runs always")
 		return
 	}
+	only := os.Getenv("KPLAN_CAMPAIGN_EXAMPLE") // empty: all
 	for _, example := range []string{"production-first", "production-later", mirroredExample} {
+		if only != "" && only != example {
+			continue
+		}
 		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			reference, records := crashOnce(t, c, realPair)
 			crashAt(t, c, make(slots, crashParallel), realPair, reference, upTo(records))
