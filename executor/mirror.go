@@ -110,6 +110,9 @@ func (r *run) copyMore() {
 // step that passes but goes on beside them. What was given back to a topic
 // after its copy, which a restore has undone (R13), is taken again first.
 func (r *run) goOnCopying(ctx context.Context) error {
+	if err := r.giveBackOrphans(ctx); err != nil {
+		return err
+	}
 	topics := r.copiedTopics()
 	if len(topics) == 0 || r.attempt(graph.MirrorAddress("", "start")) == 0 {
 		return nil
@@ -130,16 +133,19 @@ func (r *run) watchThrottle(ctx context.Context) (ended <-chan struct{}) {
 	}
 	go func() {
 		defer close(over)
+		failed := ""
 		for given := int64(-1); ; {
 			rate := r.Plan.Migration.Mirror.BytesPerSecond
 			if set, err := parseRate(r.setting(graph.MirrorAddress("", "start"), attrRate)); err == nil {
 				rate = set
 			}
 			if rate != given {
-				if err := r.Mirror.Throttle(ctx, rate); err != nil {
-					r.emit(Noted{Text: fmt.Sprintf("the mirror could not be told its rate: %v", err)})
-				} else {
-					given = rate
+				switch err := r.Mirror.Throttle(ctx, rate); {
+				case err == nil:
+					given, failed = rate, ""
+				case err.Error() != failed: // said once
+					failed = err.Error()
+					r.emit(Noted{Text: "the mirror could not be told its rate: " + failed})
 				}
 			}
 			if r.tick(ctx) != nil {

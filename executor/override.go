@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
@@ -110,6 +111,40 @@ func (r *run) narrow(ctx context.Context, topic string) error {
 	}
 	kept.Restored = len(kept.Set) == 0
 	return r.record(state.Record{Override: &kept})
+}
+
+// giveBackOrphans ends the overrides of topics that have left the selection:
+// no step would.
+func (r *run) giveBackOrphans(ctx context.Context) error {
+	var orphans []string
+	r.mu.Lock()
+	for t := range r.state.Overrides {
+		if r.Graph.Step(graph.TopicAddress(t, "")) == nil {
+			orphans = append(orphans, t)
+		}
+	}
+	r.mu.Unlock()
+	if len(orphans) == 0 {
+		return nil
+	}
+	slices.Sort(orphans)
+	there, err := r.Target.TopicsNamed(ctx, orphans)
+	if err != nil {
+		return err
+	}
+	var gone []state.Record
+	orphans = slices.DeleteFunc(orphans, func(t string) bool {
+		if _, ok := there[t]; ok {
+			return false
+		}
+		gone = append(gone, state.Record{Override: &state.Override{Topic: t, Restored: true}})
+		return true
+	})
+	if err := r.record(gone...); err != nil {
+		return err
+	}
+	r.emit(Noted{Text: fmt.Sprintf("the configs of topics that have left the plan are given back: %s", strings.Join(orphans, ", "))})
+	return r.giveBack(ctx, orphans)
 }
 
 // giveBack ends the overrides of topics: all configs of a topic in one request,

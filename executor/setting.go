@@ -25,11 +25,11 @@ func settable(k graph.Kind) []string {
 	switch k {
 	case graph.Gate:
 		return []string{attrHold, attrMaxLag, attrTimeout}
-	case graph.Fence, graph.Boundary, graph.MirrorDrain, graph.Drain, graph.Vacate, graph.Stop, graph.Start, graph.Joined, graph.Works:
+	case graph.Fence, graph.Boundary, graph.MirrorDrain, graph.MirrorStop, graph.Drain, graph.Vacate, graph.Stop, graph.Start, graph.Joined, graph.Works:
 		return []string{attrTimeout}
 	case graph.MirrorStart:
 		return []string{attrRate}
-	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.CaughtUp, graph.MirrorStop, graph.Hold, graph.Release, graph.Place:
+	case graph.CreateTopic, graph.GrantACLs, graph.SetQuota, graph.CreateUser, graph.Override, graph.CaughtUp, graph.Hold, graph.Release, graph.Place:
 		return nil
 	}
 	return nil

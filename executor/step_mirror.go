@@ -50,7 +50,7 @@ func mirrorDrain(ctx context.Context, r *run, s *graph.Step) (any, string, error
 	}
 	began := r.Clock.Now()
 	for {
-		ends, err := r.drainedTo(ctx, topics, bounds)
+		ends, err := r.drainedTo(ctx, s, topics, bounds)
 		if err != nil {
 			return nil, "", err
 		}
@@ -83,11 +83,15 @@ func topicsOf(s *graph.Step) string {
 }
 
 // drainedTo returns where the target's logs end when all before the bounds is
-// copied, nil while something is missing.
-func (r *run) drainedTo(ctx context.Context, topics []string, bounds offsets) (offsets, error) {
+// copied, nil while something is missing. Topics that no service uses may go on
+// to be written, and copied, behind the bounds.
+func (r *run) drainedTo(ctx context.Context, s *graph.Step, topics []string, bounds offsets) (offsets, error) {
 	copied, err := r.Mirror.Translate(ctx, bounds)
 	if err != nil || len(copied) < len(bounds) {
 		return nil, err
+	}
+	if s.Topic == "" {
+		return copied, nil
 	}
 	ends, err := r.Target.LogEnds(ctx, topics)
 	if err != nil {
@@ -107,15 +111,16 @@ func (r *run) drainedTo(ctx context.Context, topics []string, bounds offsets) (o
 // mirrorStop ends the copy. Where it ended must be where it still ends: what
 // comes behind is the services'.
 func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
-	topics, drain := r.stillCopied(s), graph.RestDrain
-	if s.Topic != "" {
-		drain = graph.MirrorAddress(s.Topic, "drain")
-	}
-	if err := r.Mirror.End(ctx, topics); err != nil {
+	topics := r.stillCopied(s)
+	if err := r.endCopy(ctx, s, topics); err != nil {
 		return nil, "", err
 	}
-	var facts copyFacts
-	if err := r.decode(drain, &facts); err != nil {
+	text := "nothing is copied to " + topicsOf(s) + " any more"
+	if s.Topic == "" { // no hold and no release come behind
+		return endFacts{Topics: slices.Concat(slices.Sorted(maps.Keys(r.endedRest())), topics)}, text, r.giveBack(ctx, topics)
+	}
+	facts, err := r.copyEnds(topics)
+	if err != nil {
 		return nil, "", err
 	}
 	ends, err := r.Target.LogEnds(ctx, topics)
@@ -127,16 +132,25 @@ func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error)
 			return nil, "", &NotMirroredError{Partition: tp, Copied: want, LogEnd: e}
 		}
 	}
-	if s.Topic == "" { // no hold and no release come behind
-		if err := r.giveBack(ctx, topics); err != nil {
-			return nil, "", err
+	return nil, text, nil
+}
+
+// endCopy waits until no process of the mirror writes to the topics any more,
+// and says so: services stand still meanwhile.
+func (r *run) endCopy(ctx context.Context, s *graph.Step, topics []string) error {
+	limit := r.limit(s, r.Plan.Migration.Scheme.DrainTimeout)
+	ending, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("nothing was heard for %s", limit))
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- r.Mirror.End(ending, topics) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-r.Clock.After(r.Poll):
+			r.progress(s, StepProgress{Text: "waiting until the mirror writes no more; a worker that was killed is waited for until its lease and its requests have run out"})
 		}
 	}
-	text := "nothing is copied to " + topicsOf(s) + " any more"
-	if s.Topic != "" {
-		return nil, text, nil
-	}
-	return endFacts{Topics: slices.Concat(slices.Sorted(maps.Keys(r.endedRest())), topics)}, text, nil
 }
 
 // stillCopied returns the topics of a step whose copy has not ended before.
@@ -149,34 +163,67 @@ func (r *run) stillCopied(s *graph.Step) []string {
 }
 
 // translated is where the group has to begin on the target: at the places of
-// its final positions, never at the boundary (R9).
+// its final positions, never at the boundary (R9). Positions behind the boundary
+// are at the end of the copy, as long as nothing but markers lies between: a
+// transaction that wrote nothing may leave one there (R4).
 func (r *run) translated(ctx context.Context, s *graph.Step, final map[cluster.TopicPartition]cluster.Commit) (offsets, error) {
 	ends, err := r.Source.LogEnds(ctx, s.AllTopics())
 	if err != nil {
 		return nil, err
 	}
-	positions := offsets{}
-	for tp, e := range ends {
-		commit, committed := final[tp]
-		switch {
-		case !committed && r.Plan.Migration.Groups.Uncommitted(s.Group) == "latest":
-			positions[tp] = e.LogEnd
-		case !committed || commit.Offset < e.LogStart:
-			positions[tp] = e.LogStart
-		case commit.Offset > e.LogEnd:
-			return nil, &OutsideError{Group: s.Group, Partition: tp, Offset: commit.Offset, LogStart: e.LogStart, LogEnd: e.LogEnd}
-		default:
-			positions[tp] = commit.Offset
-		}
-	}
-	places, err := r.Mirror.Translate(ctx, positions)
+	copied, err := r.copyEnds(s.AllTopics())
 	if err != nil {
 		return nil, err
 	}
-	for tp, at := range positions {
+	inside, behind := offsets{}, offsets{}
+	for tp, e := range ends {
+		at := e.LogStart
+		commit, committed := final[tp]
+		bound := copied.Bounds[tp]
+		switch {
+		case !committed && r.Plan.Migration.Groups.Uncommitted(s.Group) == "latest":
+			at = bound
+		case committed && commit.Offset > e.LogEnd:
+			return nil, &OutsideError{Group: s.Group, Partition: tp, Offset: commit.Offset, LogStart: e.LogStart, LogEnd: e.LogEnd}
+		case committed: // also before the log's start: the target may have more
+			at = commit.Offset
+		}
+		if at <= bound {
+			inside[tp] = at
+			continue
+		}
+		rec, data, err := r.Source.FirstRecord(ctx, tp, bound, at)
+		if err != nil {
+			return nil, err
+		}
+		if data {
+			return nil, &StrayWriterError{Partition: tp, Offset: rec.Offset, ProducerID: rec.ProducerID, Side: cluster.Source, After: fmt.Sprintf("the boundary %d was drawn", bound), Command: r.hint(graph.TopicAddress(tp.Topic, "boundary"))}
+		}
+		behind[tp] = copied.Ends[tp]
+	}
+	places, err := r.Mirror.Translate(ctx, inside)
+	if err != nil {
+		return nil, err
+	}
+	for tp, at := range inside {
 		if _, ok := places[tp]; !ok {
-			return nil, fmt.Errorf("group %q stands at offset %d of %s on the source, and the copy does not reach so far: its end was drawn too early. This is a bug in kplan", s.Group, at, tp)
+			return nil, fmt.Errorf("group %q stands at offset %d of %s on the source, before the boundary %d, and the copy of that is not known. Look at the mirror's state, then apply again", s.Group, at, tp, copied.Bounds[tp])
 		}
 	}
+	maps.Copy(places, behind)
 	return places, nil
+}
+
+// copyEnds collects where the copies of topics have ended.
+func (r *run) copyEnds(topics []string) (copyFacts, error) {
+	all := copyFacts{Bounds: offsets{}, Ends: offsets{}}
+	for _, t := range topics {
+		var one copyFacts
+		if err := r.decode(graph.MirrorAddress(t, "drain"), &one); err != nil {
+			return all, err
+		}
+		maps.Copy(all.Bounds, one.Bounds)
+		maps.Copy(all.Ends, one.Ends)
+	}
+	return all, nil
 }
