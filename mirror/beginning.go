@@ -50,6 +50,11 @@ func (c *Copier) beginAt(p *part, at Point) error {
 	p.mu.Lock()
 	topics := p.topics
 	p.mu.Unlock()
+	if c.Lease != nil { // asking took its time: somebody else may have begun meanwhile
+		if err := c.Lease(p.Partition); err != nil {
+			return err
+		}
+	}
 	if err := c.Store.Begin(p.Partition, Beginning{Point: at, Topics: topics}); err != nil {
 		return fmt.Errorf("noting where the copy of %s[%d] begins: %w", p.Topic, p.Number, err)
 	}

@@ -194,9 +194,11 @@ const barrierPause = 250 * time.Millisecond
 // Barrier waits until no worker copies by older directions (R18): each has
 // carried out that epoch with nothing under way, or is gone, or its entry has
 // not changed for as long as it says itself (Silence), by the caller's clock.
-// now is a clock that counts suspended time. The error is that of the shelf, or a
-// *BarrierError when ctx ends before.
-func Barrier(ctx context.Context, shelf Shelf, epoch int64, now func() time.Duration) error {
+// now is a clock that counts suspended time. silent are the entries that were
+// found silent before, by id, with their serials: they are not waited for again
+// as long as they stay as they are; those that are found silent are added. The
+// error is that of the shelf, or a *BarrierError when ctx ends before.
+func Barrier(ctx context.Context, shelf Shelf, epoch int64, silent map[string]int64, now func() time.Duration) error {
 	type sign struct {
 		serial int64
 		at     time.Duration
@@ -208,24 +210,23 @@ func Barrier(ctx context.Context, shelf Shelf, epoch int64, now func() time.Dura
 			return err
 		}
 		var left []Entry
-		dead := map[string][]byte{}
 		at := now()
 		for id, e := range entries {
 			if s, ok := seen[id]; !ok || s.serial != e.Serial {
 				seen[id] = sign{e.Serial, at}
 			}
+			serial, known := silent[id]
 			switch {
 			case e.Epoch >= epoch:
+			case known && serial == e.Serial:
 			case at-seen[id].at < e.Silence:
 				left = append(left, e)
-			default:
-				dead[workerPrefix+id] = nil
+			default: // it has no lease before it has read the directions and entered itself anew
+				silent[id] = e.Serial
 			}
 		}
 		if len(left) == 0 {
-			// The next one need not wait for them again. One that wakes up after all
-			// has no lease before it has read the directions and entered itself anew.
-			return shelf.Put(ctx, dead)
+			return nil
 		}
 		select {
 		case <-ctx.Done():

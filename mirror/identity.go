@@ -29,9 +29,10 @@ type Issuer interface {
 // Identify returns what the mirror writes as to a target: the producer id that
 // the shelf has, or a new one, which is kept before anybody uses it. A new one is
 // made under the migration's lock: lock takes it and returns how to let it go;
-// nil: the caller has it. An *IdentityError says that the id there belongs to
-// another cluster, or that it is lost.
-func Identify(ctx context.Context, shelf Shelf, target Issuer, clusterID string, lock func(context.Context) (release func() error, err error)) (p Producer, err error) {
+// nil: the caller has it. begun says that the journal knows of a copy. An
+// *IdentityError says that the id there belongs to another cluster, or that it is
+// lost.
+func Identify(ctx context.Context, shelf Shelf, target Issuer, clusterID string, begun bool, lock func(context.Context) (release func() error, err error)) (p Producer, err error) {
 	p, known, err := identified(ctx, shelf, clusterID)
 	if err != nil || known {
 		return p, err
@@ -46,12 +47,12 @@ func Identify(ctx context.Context, shelf Shelf, target Issuer, clusterID string,
 			return p, err
 		}
 	}
-	begun, err := shelf.All(ctx, beginPrefix)
+	beginnings, err := shelf.All(ctx, beginPrefix)
 	if err != nil {
 		return p, fmt.Errorf("reading the mirror's state: %w", err)
 	}
-	if len(begun) > 0 {
-		return p, &IdentityError{Why: fmt.Sprintf("%d partitions are copied in part, and the producer id that they were written with is not in the mirror's state any more. With another id records would be repeated: restore the state from a copy, or copy into new topics", len(begun))}
+	if begun || len(beginnings) > 0 {
+		return p, &IdentityError{Why: "the copy has begun, and the producer id that it writes with is not in the mirror's state any more. With another id records would be repeated: restore the state from a copy (what lies beside the journal as well), or copy into new topics"}
 	}
 	id, err := target.ProducerID(ctx)
 	if err != nil {

@@ -209,7 +209,7 @@ func TestIdentify(t *testing.T) {
 		return func() error { held--; return nil }, nil
 	}
 	for i := range int64(3) {
-		p, err := mirror.Identify(t.Context(), s, issuer(40+i), "new", lock)
+		p, err := mirror.Identify(t.Context(), s, issuer(40+i), "new", false, lock)
 		if err != nil || p != (mirror.Producer{ID: 40}) {
 			t.Errorf("%+v, %v", p, err)
 		}
@@ -223,17 +223,19 @@ func TestIdentify(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	_, err := mirror.Identify(t.Context(), s, issuer(50), "rebuilt", lock)
+	_, err := mirror.Identify(t.Context(), s, issuer(50), "rebuilt", false, lock)
 	refused(err)
 	if err := keeper(s).Begin(wire.Partition{Topic: "t"}, mirror.Beginning{}); err != nil {
 		t.Fatal(err)
 	}
 	delete(s.values, "producer")
-	_, err = mirror.Identify(t.Context(), s, issuer(50), "new", nil)
+	_, err = mirror.Identify(t.Context(), s, issuer(50), "new", false, nil)
+	refused(err)
+	_, err = mirror.Identify(t.Context(), newShelf(), issuer(50), "new", true, nil) // all of the shelf is lost, the journal is not
 	refused(err)
 	s = newShelf()
 	s.fail = errors.New("no room")
-	if p, err := mirror.Identify(t.Context(), s, issuer(50), "new", nil); !errors.Is(err, s.fail) || p.ID != 0 {
+	if p, err := mirror.Identify(t.Context(), s, issuer(50), "new", false, nil); !errors.Is(err, s.fail) || p.ID != 0 {
 		t.Errorf("an id that is not kept is given out: %+v, %v", p, err)
 	}
 }

@@ -21,6 +21,8 @@ type Standing struct {
 	Waiting  int64     // records that are read and not acknowledged
 	Records  int64     // copied by this process
 	Bytes    int64
+	Flying   int  // requests under way
+	Quiet    bool // nothing that nobody waits for can be under way: of an earlier owner, on a broken connection
 	Progress Progress
 }
 
@@ -44,7 +46,7 @@ func (c *Copier) Status() []Standing {
 func (p *part) standing(l Limits, now time.Time, throttled bool) Standing {
 	s := Standing{
 		Partition: p.Partition, Phase: p.phase, Why: p.why, Since: p.since, Next: p.next, Mark: p.mark, Start: p.start,
-		Target: p.acked, Waiting: p.planned - p.acked, Records: p.copied.records, Bytes: p.copied.bytes,
+		Flying: len(p.flight), Quiet: !now.Before(p.quiet), Target: p.acked, Waiting: p.planned - p.acked, Records: p.copied.records, Bytes: p.copied.bytes,
 		Progress: p.meter.progress(now, p.count()),
 	}
 	s.Progress.Limit = limiting(held{

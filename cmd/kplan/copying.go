@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,8 @@ type copying struct {
 	stop   context.CancelFunc
 	ended  chan error
 	maps   map[wire.Partition]*mirror.Map // of partitions whose copy has ended
+	topics []string                       // that are copied
+	quit   chan struct{}                  // closed at the end
 }
 
 var _ executor.Mirror = (*copying)(nil)
@@ -54,13 +57,13 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 	}
 	m := &copying{
 		plan: p.Migration.Mirror, rate: p.Migration.Mirror.BytesPerSecond, clusters: c, shelf: shelf, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
-		maps: map[wire.Partition]*mirror.Map{},
+		maps: map[wire.Partition]*mirror.Map{}, quit: make(chan struct{}),
 	}
 	if m.source, err = a.dataPath(p.Migration.Source, sourcePool); err == nil {
 		m.target, err = a.dataPath(p.Migration.Target, targetPool)
 	}
 	if err == nil { // workers find it there
-		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), nil)
+		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), copyBegun(s.state), nil)
 	}
 	closing := func() error { return errors.Join(m.close(), closeShelf()) }
 	if err == nil && m.plan.Run == "apply" {
@@ -70,7 +73,7 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		return nil, nil, errors.Join(err, closing())
 	}
 	if p.Migration.Mirror.Run == "worker" {
-		return &asking{shelf: shelf, keeper: m.keeper, command: a.command("mirror")}, closing, nil
+		return &asking{shelf: shelf, keeper: m.keeper, source: c.source, command: a.command("mirror"), silent: map[string]int64{}}, closing, nil
 	}
 	return m, closing, nil
 }
@@ -93,6 +96,7 @@ func alone(ctx context.Context, shelf mirror.Shelf) error {
 
 // close ends the copy in order, and the connections.
 func (m *copying) close() error {
+	close(m.quit)
 	m.mu.Lock()
 	copier := m.copier
 	m.mu.Unlock()
@@ -100,11 +104,13 @@ func (m *copying) close() error {
 	if copier != nil {
 		m.stop()
 		if err = <-m.ended; err == nil && m.lease() == nil {
-			var all []wire.Partition
+			var landed []wire.Partition
 			for _, s := range copier.Status() {
-				all = append(all, s.Partition)
+				if s.Quiet && s.Flying == 0 {
+					landed = append(landed, s.Partition)
+				}
 			}
-			err = m.keeper.Settle(context.Background(), all)
+			err = m.keeper.Settle(context.Background(), landed)
 		}
 	}
 	for _, c := range []*wire.Client{m.source, m.target} {
@@ -122,8 +128,18 @@ func (m *copying) Begin(ctx context.Context, topics []string) error {
 	if _, err := mirror.Direct(ctx, m.shelf, ways(topics, mirror.Forward)); err != nil {
 		return err
 	}
+	for _, t := range topics {
+		if !slices.Contains(m.topics, t) {
+			m.topics = append(m.topics, t)
+		}
+	}
+	return m.take(ctx, topics)
+}
+
+// take copies the partitions of topics that are not copied yet. m.mu is held.
+func (m *copying) take(ctx context.Context, topics []string) error {
 	partitions, err := m.partitions(ctx, topics)
-	if err != nil {
+	if err != nil || len(partitions) == 0 && m.copier != nil {
 		return err
 	}
 	assigned, err := m.keeper.Assignments(ctx, partitions)
@@ -157,7 +173,28 @@ func (m *copying) Begin(ctx context.Context, topics []string) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	m.copier, m.stop, m.ended = copier, stop, make(chan error, 1)
 	go func() { m.ended <- copier.Run(running) }()
+	go m.follow(running)
 	return nil
+}
+
+// partitionsEvery is how often is looked whether topics have got partitions.
+const partitionsEvery = 10 * time.Second
+
+// follow takes partitions that topics get while they are copied.
+func (m *copying) follow(ctx context.Context) {
+	for {
+		select {
+		case <-m.quit:
+			return
+		case <-time.After(partitionsEvery):
+		}
+		m.mu.Lock()
+		err := m.take(ctx, m.topics)
+		m.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			m.log.Warn("looking for new partitions", "err", err)
+		}
+	}
 }
 
 // Throttle holds the copy back.
@@ -176,10 +213,17 @@ func (m *copying) partitions(ctx context.Context, topics []string) ([]wire.Parti
 	if err != nil {
 		return nil, err
 	}
+	there, err := m.target.Metadata(ctx, topics)
+	if err != nil {
+		return nil, err
+	}
 	under := m.under()
 	var all []wire.Partition
 	for _, name := range topics {
-		for i := range told.Topics[name].Leaders {
+		if err := cmp.Or(told.Topics[name].Err, there.Topics[name].Err); err != nil {
+			return nil, fmt.Errorf("looking at topic %q: %w", name, err)
+		}
+		for i := range min(len(told.Topics[name].Leaders), len(there.Topics[name].Leaders)) {
 			if p := (wire.Partition{Topic: name, Number: int32(i)}); !under[p] {
 				all = append(all, p)
 			}
@@ -230,24 +274,28 @@ func (m *copying) limits(ctx context.Context, topics []string, assigned map[wire
 // End ends the copy of topics and notes that nothing is under way.
 func (m *copying) End(ctx context.Context, topics []string) error {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.copier == nil {
-		return nil
-	}
-	var leaving []wire.Partition
-	for _, s := range m.copier.Status() {
-		if slices.Contains(topics, s.Topic) {
-			leaving = append(leaving, s.Partition)
-		}
-	}
+	m.topics = slices.DeleteFunc(m.topics, func(t string) bool { return slices.Contains(topics, t) })
 	// Should the plan have workers one day, they have to know.
-	if _, err := mirror.Direct(ctx, m.shelf, ways(topics, mirror.Halted)); err != nil {
+	_, err := mirror.Direct(ctx, m.shelf, ways(topics, mirror.Halted))
+	copier := m.copier
+	m.mu.Unlock()
+	if err != nil || copier == nil {
 		return err
 	}
-	if err := m.copier.Remove(ctx, leaving); err != nil {
+	var leaving, quiet []wire.Partition
+	for _, s := range copier.Status() {
+		if !slices.Contains(topics, s.Topic) {
+			continue
+		}
+		leaving = append(leaving, s.Partition)
+		if s.Quiet {
+			quiet = append(quiet, s.Partition)
+		}
+	}
+	if err := copier.Remove(ctx, leaving); err != nil {
 		return fmt.Errorf("ending the copy of %s: %w", strings.Join(topics, ", "), err)
 	}
-	return m.keeper.Settle(ctx, leaving)
+	return m.keeper.Settle(ctx, quiet)
 }
 
 // Lag adds up what is not copied yet.

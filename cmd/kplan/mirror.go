@@ -183,7 +183,14 @@ func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from s
 		return err
 	}
 	defer func() { err = errors.Join(err, closeTarget()) }()
-	if _, err := state.CopyShelf(ctx, source, target); err != nil {
+	brief := holder(whoami())
+	brief.Brief = true
+	held, err := from.Acquire(ctx, brief) // an apply writes there as well
+	if err != nil {
+		return err
+	}
+	_, err = state.CopyShelf(ctx, source, target)
+	if err := errors.Join(err, held.Release()); err != nil {
 		return fmt.Errorf("moving what the mirror keeps: %w", err)
 	}
 	return nil
@@ -216,7 +223,7 @@ func identify(ctx context.Context, shelf state.Shelf, target *wire.Client, s sce
 	ctx, cancel := context.WithTimeout(ctx, identifyPatience)
 	defer cancel()
 	for {
-		p, err := mirror.Identify(ctx, shelf, target, s.clusters.target.ClusterID(), lock)
+		p, err := mirror.Identify(ctx, shelf, target, s.clusters.target.ClusterID(), copyBegun(s.state), lock)
 		var locked *state.LockedError
 		if err == nil || !errors.As(err, &locked) {
 			return p, err

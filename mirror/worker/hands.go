@@ -171,14 +171,11 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 		return err
 	}
 	var settled []wire.Partition
-	taken := map[wire.Partition]holding{}
-	now := w.conf.Clock.Now()
 	for p, a := range known {
 		t := wanted[p]
 		a.MaxBatch, a.Ahead = t.MaxBatch, t.Ahead
 		a.Latest = w.conf.Latest && int(p.Number) < sizes[p.Topic]
 		known[p] = a
-		taken[p] = holding{since: now, settled: a.Settled || a.Offsets == nil}
 		if a.Settled {
 			settled = append(settled, p)
 		}
@@ -191,9 +188,9 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 	if err := w.copier.Add(known); err != nil {
 		return err
 	}
-	maps.Copy(w.held, taken)
 	w.own(func(owned map[wire.Partition]bool) {
-		for p := range taken {
+		for _, p := range ids {
+			w.held[p] = true
 			if w.assigned[p] { // else it was lost meanwhile
 				owned[p] = true
 			}
@@ -220,12 +217,16 @@ func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
 	if len(ps) == 0 {
 		return nil
 	}
+	quiet := map[wire.Partition]bool{}
+	for _, s := range w.copier.Status() {
+		quiet[s.Partition] = s.Quiet
+	}
 	err := w.copier.Remove(ctx, ps)
 	now := w.conf.Clock.Now()
 	leased := w.lease.check() == nil // else somebody else may have them by now
 	var settled []wire.Partition
 	for _, p := range ps {
-		if h := w.held[p]; leased && (h.settled || now-h.since >= w.conf.Wait) {
+		if leased && quiet[p] {
 			settled = append(settled, p)
 		}
 		delete(w.held, p)

@@ -36,20 +36,14 @@ type Worker struct {
 	epoch    int64 // of ways; -1: not read yet
 	ended    bool  // nothing is taken any more
 
-	hands sync.Mutex // held while partitions change hands; guards what follows
-	held  map[wire.Partition]holding
-	wary  time.Duration // on the clock: until then something that was dropped may be under way
+	hands sync.Mutex              // held while partitions change hands; guards what follows
+	held  map[wire.Partition]bool // that the copier has
+	wary  time.Duration           // on the clock: until then something that was dropped may be under way
 
 	owned atomic.Pointer[map[wire.Partition]bool] // what may be written to under a lease
 
 	rate atomic.Int64 // bytes a second of all workers together; 0: no limit
 	done atomic.Int64 // epoch of the directions that are carried out, with nothing under way; -1: none
-}
-
-// holding is a partition that the copier has.
-type holding struct {
-	since   time.Duration // on the clock
-	settled bool          // nothing of an earlier owner's could be under way then
 }
 
 // New makes a worker. It does not speak to anybody yet.
@@ -58,7 +52,7 @@ func New(conf Config) (*Worker, error) {
 	w := &Worker{
 		conf: conf, keeper: mirror.NewKeeper(conf.Shelf), lease: newLease(conf.Clock, conf.Group.Session), fatal: make(chan error, 1),
 		kick: make(chan struct{}, 1), beatNow: make(chan struct{}, 1),
-		assigned: map[wire.Partition]bool{}, topics: map[string]Topic{}, held: map[wire.Partition]holding{},
+		assigned: map[wire.Partition]bool{}, topics: map[string]Topic{}, held: map[wire.Partition]bool{},
 	}
 	w.owned.Store(&map[wire.Partition]bool{})
 	w.epoch = -1
@@ -76,6 +70,12 @@ func New(conf Config) (*Worker, error) {
 func (w *Worker) leased(p wire.Partition) error {
 	if !(*w.owned.Load())[p] {
 		return &LeaseError{Why: fmt.Sprintf("%s[%d] is not assigned to it", p.Topic, p.Number)}
+	}
+	w.mu.Lock()
+	way := w.ways.Of(p.Topic)
+	w.mu.Unlock()
+	if way != mirror.Forward { // read, and not carried out yet
+		return &LeaseError{Why: fmt.Sprintf("the copy of topic %q has ended", p.Topic)}
 	}
 	return w.lease.check()
 }
@@ -122,7 +122,12 @@ func (w *Worker) Run(ctx context.Context) error {
 	copyErr := <-copied
 	leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), claiming)
 	defer cancel()
-	if leaveErr := mirror.Leave(leaving, w.conf.Shelf, w.conf.ID); leaveErr != nil {
+	w.hands.Lock()
+	wary := w.conf.Clock.Now() < w.wary
+	w.hands.Unlock()
+	if wary { // something that was dropped may be under way: the entry lapses by itself
+		w.conf.Log.Warn("not everything under way has come to its end: who waits for this worker waits until that must have happened")
+	} else if leaveErr := mirror.Leave(leaving, w.conf.Shelf, w.conf.ID); leaveErr != nil {
 		w.conf.Log.Warn("taking this worker's entry away", "err", leaveErr)
 	}
 	switch {

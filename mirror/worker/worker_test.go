@@ -56,7 +56,7 @@ func newStage(t *testing.T) *stage {
 	w := wire.New(wire.Options{Bootstrap: s.target.Bootstrap(), Pool: wire.NewPool(1 << 20)})
 	defer w.Close()
 	var err error
-	if s.producer, err = mirror.Identify(t.Context(), s.shelf, w, "new", nil); err != nil {
+	if s.producer, err = mirror.Identify(t.Context(), s.shelf, w, "new", false, nil); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -185,7 +185,7 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, s.clock.Now); err != nil {
+		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, map[string]int64{}, s.clock.Now); err != nil {
 			t.Fatal(err)
 		}
 	}
