@@ -10,6 +10,7 @@
 //
 // An embedded cluster is laxer than Apache Kafka: it takes any topic config,
 // invents replica assignments and simulates neither min.insync.replicas nor
-// log.message.timestamp.type. What must hold on a broker is tested on real ones
+// log.message.timestamp.type. Options.Strict makes it judge record batches as
+// Kafka does. What must hold on a broker is tested on real ones
 // (internal/kafkatest).
 package embedded
