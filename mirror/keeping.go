@@ -242,6 +242,28 @@ func (k *Keeper) Sizes(ctx context.Context, topics map[string]int) (map[string]i
 	return sizes, k.shelf.Put(ctx, fresh)
 }
 
+// Forget forgets what was copied of topics: where it began, the maps, and how
+// many partitions there were. Nobody may copy them meanwhile.
+func (k *Keeper) Forget(ctx context.Context, topics []string) error {
+	gone := map[string][]byte{}
+	for _, topic := range topics {
+		for _, prefix := range []string{beginPrefix, mapPrefix, settledPrefix} {
+			some, err := k.shelf.All(ctx, prefix+topic+"/")
+			if err != nil {
+				return fmt.Errorf("reading the mirror's state: %w", err)
+			}
+			for name := range some {
+				gone[name] = nil
+			}
+		}
+		gone[sizePrefix+topic] = nil
+	}
+	if err := k.shelf.Put(ctx, gone); err != nil {
+		return fmt.Errorf("forgetting what was copied: %w", err)
+	}
+	return nil
+}
+
 // Settle keeps that the copies of partitions have ended in order, with nothing
 // under way, so that the next owner need not wait.
 func (k *Keeper) Settle(ctx context.Context, partitions []wire.Partition) error {

@@ -28,6 +28,7 @@ type mirrorFlags struct {
 	listen  string
 	session time.Duration
 	wait    time.Duration
+	anew    []string
 }
 
 func newMirror(a *app) *cobra.Command {
@@ -41,10 +42,16 @@ func newMirror(a *app) *cobra.Command {
 			"With --listen it answers /metrics for Prometheus, and /healthz: 200 while it may write and no partition is stopped.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.onScene(cmd, func(s scene) error { return a.mirror(cmd, s, f) })
+			return a.onScene(cmd, func(s scene) error {
+				if len(f.anew) > 0 {
+					return a.anew(cmd, s, f.anew)
+				}
+				return a.mirror(cmd, s, f)
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&f.once, "once", false, "end when what is on the source at the start is copied")
+	cmd.Flags().StringSliceVar(&f.anew, "anew", nil, "forget what was copied of these topics, which are empty on the target or not there, and end")
 	cmd.Flags().StringVar(&f.listen, "listen", "", "serve /metrics and /healthz there: HOST:PORT, or a port on the loopback")
 	cmd.Flags().DurationVar(&f.session, "session-timeout", 0, "of the workers' group")
 	cmd.Flags().DurationVar(&f.wait, "wait", 0, "how long a request may be under way after its worker has died (R23)")

@@ -158,6 +158,11 @@ func scriptTopic(ts *testscript.TestScript, args []string) {
 	ts.Check(scriptClusterOf(ts, args[0]).admin.CreateTopic(args[1], detail, false))
 }
 
+// scriptUntopic deletes a topic: untopic CLUSTER TOPIC
+func scriptUntopic(ts *testscript.TestScript, args []string) {
+	ts.Check(scriptClusterOf(ts, args[0]).admin.DeleteTopic(args[1]))
+}
+
 // scriptGrow adds partitions: grow CLUSTER TOPIC TOTAL
 func scriptGrow(ts *testscript.TestScript, args []string) {
 	n, err := strconv.Atoi(args[2])

@@ -115,7 +115,7 @@ func scriptCommands() map[string]func(ts *testscript.TestScript, neg bool, args 
 		"kplan": scriptKplan, "limited": scriptLimited, "full": scriptFull, "start": scriptStart, "signal": scriptSignal, "type": scriptType, "ends": scriptEnds,
 		"await": scriptAwait, "normal": scriptNormal, "conforms": scriptConforms, "plan": scriptPlan, "secret": scriptSecret, "gone": scriptGone,
 		"cluster": scriptNewCluster, "deadport": scriptDeadPort, "killbroker": scriptKillBroker,
-		"topic": scriptTopic, "grow": scriptGrow, "alter": scriptAlter, "topics": scriptTopics, "records": scriptRecords,
+		"topic": scriptTopic, "untopic": scriptUntopic, "grow": scriptGrow, "alter": scriptAlter, "topics": scriptTopics, "records": scriptRecords,
 		"produce": scriptProduce, "commit": scriptCommit, "uncommit": scriptUncommit,
 		"stage": scriptSetStage, "service": scriptService, "runs": scriptRuns, "flow": scriptFlow, "prove": scriptProve,
 		"rule": scriptRule, "unrule": scriptUnrule, "rules": scriptHasRules, "quota": scriptQuota,
