@@ -4,8 +4,10 @@ import (
 	"slices"
 	"testing"
 
+	"kplan/executor"
 	"kplan/internal/cluster"
 	"kplan/plan"
+	"kplan/plan/graph"
 )
 
 // archive adds a topic that no service uses, with records.
@@ -50,5 +52,30 @@ func TestRestIsCopied(t *testing.T) {
 		if !slices.Contains(s.journal.lines()[began:], "override old2") {
 			t.Error("the new topic had no override: the test proves nothing")
 		}
+	})
+}
+
+// A transaction that wrote nothing may leave a marker behind the boundary, and a
+// group commit behind that (R4): the group goes on at the end of the copy.
+// Taken out: that place, so that every apply fails.
+func TestMarkerBehindTheCopy(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		mirrored(s)
+		s.onEvent = func(e executor.Event) {
+			done, ok := e.(executor.StepDone)
+			if !ok || done.Step.Address != graph.MirrorAddress("t1", "stop") {
+				return
+			}
+			s.locked(func() {
+				for i, p := range s.source.topics["t1"] {
+					p.log = append(p.log, entry{marker: true})
+					tp := cluster.TopicPartition{Topic: "t1", Partition: int32(i)}
+					s.source.group("gc").commits[tp] = cluster.Commit{Offset: int64(len(p.log))}
+				}
+			})
+		}
+		s.mustApply()
+		s.settled()
 	})
 }

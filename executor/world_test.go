@@ -27,6 +27,7 @@ type world struct {
 	evicted  map[string][]string        // group → instance ids that RemoveMembers was given
 	altered  []string                   // AlterConfigs calls: topic key=value
 	failing  func(op, arg string) error // injected failures
+	heard    heard                      // what mirrors have read
 	mirror   *copying                   // of the kplan that runs; nil: none
 	rates    []int64                    // that the mirror was given
 	errors   []string                   // what must never be, and was
@@ -39,7 +40,7 @@ type handledRec struct {
 
 func newWorld() *world {
 	return &world{
-		source: newLogs(), target: newLogs(), reset: "latest", calling: make(chan struct{}, 1),
+		heard: heard{}, source: newLogs(), target: newLogs(), reset: "latest", calling: make(chan struct{}, 1),
 		seqs: map[string]int{}, handled: map[string][]handledRec{}, evicted: map[string][]string{},
 	}
 }

@@ -42,6 +42,10 @@ type copying struct {
 	silent map[string]time.Time // topic → since when nobody writes it on the source
 }
 
+// heard is up to where a mirror has read a partition on the source: what it knows
+// of it ends there. It outlives the kplan that runs.
+type heard map[*partition]int64
+
 // stall is for how long the mirror does not notice that a topic is silent: it
 // ends its copy later than the topic falls quiet.
 const stall = 6 * time.Second
@@ -137,11 +141,16 @@ func (c *copying) beat() {
 		for i, p := range c.source.topics[t] {
 			to := c.target.topics[t][i]
 			next := c.next(p, to)
-			for range 3 {
+			for n := range 4 {
 				o, e, found := p.next(next, p.ends().LastStable)
 				if !found {
+					c.heard[p] = p.ends().LastStable
 					break
 				}
+				if n == 3 {
+					break
+				}
+				c.heard[p] = o + 1
 				to.log = append(to.log, entry{key: e.key, seq: e.seq, pid: mirrorID})
 				next = o + 1
 			}
@@ -180,11 +189,9 @@ func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartit
 	defer c.mu.Unlock()
 	out := map[cluster.TopicPartition]int64{}
 	for tp, at := range positions {
-		from, to := c.source.part(tp), c.target.part(tp)
-		if next := c.next(from, to); next < at {
-			if _, _, left := from.next(next, at); left {
-				continue
-			}
+		from := c.source.part(tp)
+		if c.heard[from] < at {
+			continue
 		}
 		before := int64(0)
 		for next := int64(0); ; before++ {
