@@ -15,7 +15,9 @@ import (
 // nothing is asked.
 func TestMirrorTarget(t *testing.T) {
 	tp := cluster.TopicPartition{Topic: "t"}
-	held := func(g *checks.Ground) { g.Target.LogEnds = map[cluster.TopicPartition]cluster.LogEnds{tp: {LogStart: 5, LogEnd: 12}} }
+	held := func(g *checks.Ground) {
+		g.Target.LogEnds = map[cluster.TopicPartition]cluster.LogEnds{tp: {LogStart: 5, LogEnd: 12}}
+	}
 	short := func(g *checks.Ground) {
 		g.Target.Topics["t"] = cluster.Topic{Configs: map[string]cluster.Config{"cleanup.policy": {Value: "compact", Source: cluster.SourceTopic}, "retention.ms": {Value: "-1"}}}
 	}

@@ -56,10 +56,10 @@ func (n *numbers) next() int64 {
 func (m *Map) UnmarshalBinary(b []byte) error {
 	body := len(b) - 4
 	if body < len(binaryHead) || string(b[:len(binaryHead)]) != binaryHead {
-		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1: a newer kplan wrote it, or it is something else. Rebuild it from the two logs", len(b))
+		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
 	}
 	if want, got := binary.BigEndian.Uint32(b[body:]), crc32.Checksum(b[:body], castagnoli); want != got {
-		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged. Rebuild it from the two logs", want, got)
+		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged. Without it the map is found again by reading the source", want, got)
 	}
 	n := &numbers{b: b[len(binaryHead):body]}
 	start := Point{n.next(), n.next()}
@@ -79,7 +79,7 @@ func (m *Map) UnmarshalBinary(b []byte) error {
 	}
 	end := Point{at.Source + n.next(), at.Target + n.next()}
 	if n.bad || len(n.b) != 0 {
-		return fmt.Errorf("reading an offset map: its numbers do not fill it: it is damaged. Rebuild it from the two logs")
+		return fmt.Errorf("reading an offset map: its numbers do not fill it: it is damaged. Without it the map is found again by reading the source")
 	}
 	return m.set(start, end, segments)
 }
@@ -132,12 +132,12 @@ func (m *Map) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("reading an offset map: its version is %d, and this kplan knows 1: use a newer one, or rebuild the map from the two logs", d.Version)
 	}
 	if len(d.Start) != 2 || len(d.End) != 2 {
-		return fmt.Errorf("reading an offset map: its start and end have %d and %d numbers, and want 2. Rebuild it from the two logs", len(d.Start), len(d.End))
+		return fmt.Errorf("reading an offset map: its start and end have %d and %d numbers, and want 2. Without it the map is found again by reading the source", len(d.Start), len(d.End))
 	}
 	segments := make([]Segment, len(d.Segments))
 	for i, s := range d.Segments {
 		if len(s) != 3 {
-			return fmt.Errorf("reading an offset map: segment %d has %d numbers, and wants 3. Rebuild it from the two logs", i, len(s))
+			return fmt.Errorf("reading an offset map: segment %d has %d numbers, and wants 3. Without it the map is found again by reading the source", i, len(s))
 		}
 		segments[i] = Segment{s[0], s[1], s[2]}
 	}

@@ -138,3 +138,13 @@ func misplaced(err error) bool {
 	var e *batch.MisplacedError
 	return errors.As(err, &e)
 }
+
+// SurplusError says that the target holds more of our records than the source
+// has to tell for.
+type SurplusError struct {
+	Target int64 // the first that is too much
+}
+
+func (e *SurplusError) Error() string {
+	return fmt.Sprintf("the record at target offset %d was copied from a source record that is not there any more: the source was truncated or compacted, or its retention overtook the copy. The offset map cannot be rebuilt from the logs; copy the partition again, or restore the saved map", e.Target)
+}

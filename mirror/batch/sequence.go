@@ -17,12 +17,6 @@ func Sequence(target, phaseStart, markers int64) (int32, error) {
 	return int32((target - phaseStart - markers) % wrap), nil
 }
 
-// NextSequence is the sequence of the record that follows count records, the
-// first of which has the sequence first.
-func NextSequence(first int32, count int64) int32 {
-	return int32((int64(first) + count) % wrap)
-}
-
 // MisplacedError says that a batch is not where the map says.
 type MisplacedError struct {
 	Planned, Found int64 // target offsets
