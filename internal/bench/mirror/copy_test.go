@@ -50,7 +50,7 @@ func (c *copying) run() error {
 		return err
 	}
 	shelf := state.NewFileShelf(c.Dir)
-	producer, err := mirror.Identify(ctx, shelf, target, told.ClusterID, nil)
+	producer, err := mirror.Identify(ctx, shelf, target, told.ClusterID, false, nil)
 	if err != nil {
 		return err
 	}

@@ -150,7 +150,9 @@ func texts(l load) [][]byte {
 func copyConfigs() map[string]*string {
 	return map[string]*string{
 		"cleanup.policy": kadm.StringPtr("delete"), "retention.ms": kadm.StringPtr("-1"), "retention.bytes": kadm.StringPtr("-1"),
-		"message.timestamp.type": kadm.StringPtr("CreateTime"),
+		"message.timestamp.type":          kadm.StringPtr("CreateTime"),
+		"message.timestamp.after.max.ms":  kadm.StringPtr("9223372036854775807"),
+		"message.timestamp.before.max.ms": kadm.StringPtr("9223372036854775807"),
 	}
 }
 
