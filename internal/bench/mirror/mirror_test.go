@@ -74,10 +74,10 @@ func TestFar(t *testing.T) {
 		what.Target, what.Limits = []string{far}, limits
 		return c.measure(t, spawn(t, task{Copy: what}))
 	}
-	large := s.fill(t, load{name: "far-large", title: "far, batches of 256 KB", records: 1_000_000, size: 1000, batch: 256 << 10, codec: "none", partitions: partitions})
+	large := s.fill(t, load{name: "far-large", title: "far, batches of 256 KB", records: 2_000_000, size: 1000, batch: 256 << 10, codec: "none", partitions: partitions})
 	all, one := ours(large), way(large, mirror.Limits{InFlight: 1, Apart: true})
 	compare(t, "batches of 256 KB, against one request in flight", all, one, 4)
-	small := s.fill(t, load{name: "far-small", title: "far, batches of 4 KB", records: 2_000_000, size: 100, batch: 4 << 10, codec: "none", partitions: partitions})
+	small := s.fill(t, load{name: "far-small", title: "far, batches of 4 KB", records: 8_000_000, size: 100, batch: 4 << 10, codec: "none", partitions: partitions})
 	few := *small
 	few.few = 50_000 // the passthrough would take minutes
 	all, one = ours(small), way(&few, mirror.Limits{Apart: true})
@@ -142,7 +142,7 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 	}
 	var first int64
 	var began time.Time
-	var used, theirs, at0, at1 time.Duration
+	var used, theirs time.Duration
 	for limit := time.Now().Add(beginLimit); ; time.Sleep(step) {
 		running.alive(t)
 		now := c.end(t)
@@ -150,7 +150,6 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 		case first == 0 && now > 0:
 			limit = time.Now().Add(copyLimit)
 			first, began, used, theirs = now, time.Now(), cpu(t, pid), cpu(t, both...)
-			at0, at1 = cpu(t, both[0]), cpu(t, both[1])
 		case now > c.records:
 			t.Fatalf("%d records on the target, more than the %d of the source", now, c.records)
 		}
@@ -160,7 +159,7 @@ func (c *loaded) measure(t *testing.T, cmd *exec.Cmd) outcome {
 				bytes: float64(c.bytes) * share, records: float64(now - first), wall: time.Since(began),
 				cpu: cpu(t, pid) - used, brokers: cpu(t, both...) - theirs, peak: peak(t, pid),
 			}
-			t.Logf("%s: %.0f MB/s, %.3f CPU-s/GB, %d MB, %.0f%% seen; source broker %s, target broker %s", c.title, o.rate(), o.cost(), o.peak/1e6, 100*share, cpu(t, both[0])-at0, cpu(t, both[1])-at1)
+			t.Logf("%s: %.0f MB/s, %.3f CPU-s/GB (brokers %.2f), %d MB, %.0f%% seen", c.title, o.rate(), o.cost(), o.brokers.Seconds()/(o.bytes/1e9), o.peak/1e6, 100*share)
 			quit(t, running)
 			return o
 		}
