@@ -25,6 +25,7 @@ type sender struct {
 
 	conn     *wire.Conn   // the last one; only send looks at it
 	quickest atomic.Int64 // acknowledgement on it, in ns: about the round trip
+	under    atomic.Int32 // requests under way
 }
 
 // sender returns the one of a route, started.
@@ -48,10 +49,22 @@ func (s *sender) offer(p *part) {
 		s.ready = append(s.ready, p)
 	}
 	s.mu.Unlock()
+	s.poke()
+}
+
+func (s *sender) poke() {
 	select {
 	case s.work <- struct{}{}:
 	default:
 	}
+}
+
+// room reports whether another request is worth its cost now. A broker carries
+// out one at a time of a connection: as many as fill the way, one that it is at
+// and one that waits are enough, and what comes meanwhile goes into one request.
+func (s *sender) room() bool {
+	trip := time.Duration(s.quickest.Load())
+	return trip > far || int64(s.under.Load()) < 2+trip.Milliseconds()
 }
 
 func (s *sender) run(ctx context.Context) {
@@ -61,7 +74,7 @@ func (s *sender) run(ctx context.Context) {
 			return
 		case <-s.work:
 		}
-		for ctx.Err() == nil {
+		for ctx.Err() == nil && s.room() {
 			parts, cuts := s.pick()
 			if len(parts) == 0 {
 				break
@@ -132,46 +145,6 @@ func (p *part) durably(n int) bool {
 	return n < len(p.queue) && (!p.ahead || p.queue[n].base+p.queue[n].count <= p.durable)
 }
 
-// The sizes below which waiting batches are merged: where a request costs the
-// broker more than the bytes do, and, far away, where the round trip does.
-const (
-	smallPlain  = 32 << 10
-	smallPacked = 2 << 10
-	smallFar    = 64 << 10 // bytes
-	farPacked   = 16 << 10 // unpacking and packing costs ten times as much as moving
-	far         = 10 * time.Millisecond
-	merged      = 512 << 10 // bytes, before packing
-	backlog     = 4         // batches that wait
-	alone       = 64        // batches after one that could not be merged
-)
-
-// merge takes the first batch of the queue, with those behind it where they are
-// small and many.
-func (p *part) merge(s *sender) cut {
-	n := 1
-	first := p.queue[0]
-	b, err := header(first.bytes)
-	if p.apart > 0 {
-		p.apart--
-	} else if small := limit(b, time.Duration(s.quickest.Load())); err == nil && !s.copier.Limits.Apart && len(first.bytes) < small && len(p.queue) >= backlog {
-		for size := len(first.bytes); n < len(p.queue); n++ {
-			if size += len(p.queue[n].bytes); size > min(merged, p.limit) || !p.durably(n) {
-				break
-			}
-		}
-	}
-	if n > 1 {
-		if c, took := p.spliced(s.copier, n); took > 0 {
-			p.shift(took)
-			return c
-		}
-		p.apart = alone
-	}
-	p.queued -= len(first.bytes)
-	p.queue = p.queue[1:]
-	return first
-}
-
 // met takes the round trip of a connection for the way, until an acknowledgement
 // is quicker.
 func (s *sender) met(conn *wire.Conn) {
@@ -187,85 +160,6 @@ func (s *sender) clock(took time.Duration) {
 	if int64(took) < s.quickest.Load() {
 		s.quickest.Store(int64(took))
 	}
-}
-
-func limit(b batch.Batch, trip time.Duration) int {
-	plain := b.Codec() == batch.None
-	switch {
-	case trip > far && plain:
-		return smallFar
-	case trip > far:
-		return farPacked
-	case plain:
-		return smallPlain
-	default:
-		return smallPacked
-	}
-}
-
-// shift takes the first n batches off the queue and gives their memory back.
-func (p *part) shift(n int) {
-	for _, c := range p.queue[:n] {
-		p.queued -= len(c.bytes)
-		c.release()
-	}
-	p.queue = p.queue[n:]
-}
-
-// spliced puts up to n waiting batches into one; it says how many. Batches that
-// cannot be merged are sent as they are.
-func (p *part) spliced(c *Copier, n int) (cut, int) {
-	s := c.splicer(p)
-	defer c.splicers.Put(s)
-	all := cut{base: p.queue[0].base}
-	took := 0
-	for _, one := range p.queue[:n] {
-		b, err := header(one.bytes)
-		if err != nil || s.Open(b, 0, batch.All) != nil {
-			break
-		}
-		before := s.Len()
-		rest, err := s.Take()
-		if err != nil || rest {
-			if s.Len() != before { // a part of it is in already
-				return cut{}, 0
-			}
-			break
-		}
-		all.count += one.count
-		all.time = max(all.time, one.time)
-		took++
-	}
-	if took < 2 {
-		return cut{}, 0
-	}
-	stamp, err := p.stamp(c, all.base)
-	if err != nil {
-		return cut{}, 0
-	}
-	made := c.loan()
-	if made.bytes, _, err = s.Finish(made.bytes[:0], stamp); err != nil {
-		made.Release()
-		return cut{}, 0
-	}
-	all.bytes, all.held = made.bytes, made
-	return all, took
-}
-
-// loan is memory that is used again and again: merged batches come by the
-// thousand.
-type loan struct {
-	bytes []byte
-	pool  *sync.Pool
-}
-
-func (l *loan) Release() { l.pool.Put(l) }
-
-func (c *Copier) loan() *loan {
-	if l, ok := c.loans.Get().(*loan); ok {
-		return l
-	}
-	return &loan{pool: &c.loans}
 }
 
 // send sends one request. Whatever becomes of it is told to the partitions.
@@ -300,7 +194,10 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 	}
 	s.met(conn)
 	began := time.Now()
+	s.under.Add(1)
 	answered := func(acks []wire.Ack, _ time.Duration, err error) {
+		s.under.Add(-1)
+		defer s.poke()
 		if err == nil {
 			s.clock(time.Since(began))
 		}
@@ -321,6 +218,7 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 		}
 	}
 	if err := conn.Produce(ctx, s.copier.Limits.Timeout, batches, answered); err != nil {
+		s.under.Add(-1)
 		for i, p := range parts {
 			p.failed(s.copier, cuts[i], err)
 		}
