@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"context"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -46,13 +47,28 @@ func (c *Cluster) Restart(ctx context.Context, id int) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
+	for {
+		err := c.comeBack(ctx, n)
+		if err == nil {
+			return nil
+		}
+		// ZooKeeper keeps the place of a killed broker until its session has
+		// ended, and the new one gives up when it finds that taken.
+		if died := n.death(); died == nil || ctx.Err() != nil || !strings.Contains(died.Error(), "NodeExists") {
+			return fmt.Errorf("restarting broker %d: %w", id, err)
+		}
+	}
+}
+
+// comeBack starts a node again and waits until all see each other.
+func (c *Cluster) comeBack(ctx context.Context, n *node) error {
 	if err := c.launch(n); err != nil {
-		return fmt.Errorf("restarting broker %d: %w", id, err)
+		return err
 	}
 	for _, l := range c.options.Listeners {
 		// Others may be down on purpose.
 		if err := c.unless(ctx, n.death, func() error { return c.complete(ctx, l, "") }); err != nil {
-			return fmt.Errorf("restarting broker %d: %w", id, err)
+			return err
 		}
 	}
 	return nil
