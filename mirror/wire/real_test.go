@@ -34,7 +34,12 @@ func TestBatchesComeBack(t *testing.T) {
 				}
 				conn, l := leader(t, client, p, 0)
 				const each = 10
-				sent := int64(0)
+				sent, flying := int64(0), 5
+				if how == "secured" && v == kafkatest.V2_8_2 {
+					// It answers one request each 300 ms when they come together
+					// (KAFKA-13559): the next login would come too late behind them.
+					flying = 1
+				}
 				type done struct {
 					at   int64
 					acks []wire.Ack
@@ -42,8 +47,8 @@ func TestBatchesComeBack(t *testing.T) {
 				}
 				// Long enough for the broker to want a new login in between.
 				for began := time.Now(); time.Since(began) < 5*time.Second; {
-					results := make(chan done, 5)
-					for range 5 {
+					results := make(chan done, flying)
+					for range flying {
 						at := sent
 						err := conn.Produce(t.Context(), 10*time.Second, []wire.Batch{{Partition: p, Records: batch(id, int32(at), each, "value")}},
 							func(acks []wire.Ack, _ time.Duration, err error) { results <- done{at, acks, err} })
@@ -52,7 +57,7 @@ func TestBatchesComeBack(t *testing.T) {
 						}
 						sent += each
 					}
-					for range 5 {
+					for range flying {
 						d := <-results
 						if d.err != nil || len(d.acks) != 1 || d.acks[0].Err != nil || d.acks[0].BaseOffset != d.at {
 							t.Fatalf("the batch for offset %d: %+v, %v", d.at, d.acks, d.err)
