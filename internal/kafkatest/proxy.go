@@ -274,6 +274,8 @@ func (q *belated) empty(done <-chan struct{}, to io.Writer, wrote func(int)) {
 		if wait := time.Until(one.due); wait > 0 {
 			select {
 			case <-done:
+				failed = net.ErrClosed
+				continue
 			case <-time.After(wait):
 			}
 		}
