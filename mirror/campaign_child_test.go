@@ -43,6 +43,7 @@ const errandFile = "KPLAN_TEST_MIRROR"
 // takes, one a line, source offsets up to which it has to copy; then it ends.
 const (
 	saysCopying = "copying" // all partitions
+	saysSending = "sending" // something waits for its acknowledgement
 	saysMoving  = "moving"  // something was acknowledged
 	saysDrained = "drained"
 	saysStopped = "stopped " // and why
@@ -125,9 +126,10 @@ func tell(c *mirror.Copier) {
 		}
 	}
 	for range time.Tick(2 * time.Millisecond) {
-		copying, moving := true, false
+		copying, sending, moving := true, false, false
 		for _, s := range c.Status() {
 			copying = copying && s.Phase == mirror.Copying
+			sending = sending || s.Waiting > 0
 			moving = moving || s.Records > 0
 			if s.Phase == mirror.Stopped {
 				once(fmt.Sprintf("%s[%d] %v", saysStopped, s.Number, s.Why))
@@ -135,6 +137,9 @@ func tell(c *mirror.Copier) {
 		}
 		if copying {
 			once(saysCopying)
+		}
+		if sending {
+			once(saysSending)
 		}
 		if moving {
 			once(saysMoving)

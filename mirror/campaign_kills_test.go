@@ -2,6 +2,7 @@ package mirror_test
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,7 +35,7 @@ type killing struct {
 	// may still be under way of old records.
 	sabotage, hasty bool
 	until           func(*testing.T, *scene) bool // ends it early, asked after each kill; nil: never
-	stall           time.Duration                 // 0: stall, of half of the connections
+	stall           time.Duration                 // of all connections; 0: stall, of half of them
 	forget          bool                          // lose the maps each time, instead of every fourth
 }
 
@@ -50,7 +51,7 @@ type outcome struct {
 func (k killing) run(t *testing.T, source, target *kafkatest.Cluster) outcome {
 	t.Helper()
 	const backlog = 3000 // records a kill
-	from, to := kafkatest.Faults{Rate: 400 << 10}, kafkatest.Faults{Stall: cmp.Or(k.stall, stall), Always: k.sabotage || k.hasty || k.stall > 0}
+	from, to := kafkatest.Faults{Rate: 400 << 10}, kafkatest.Faults{Stall: cmp.Or(k.stall, stall), Always: k.stall > 0}
 	s := newScene(t, source, target, 1, nil, from, to)
 	s.old = k.old
 	s.fill(t, 3000+backlog*min(k.kills, 20)/2)
@@ -87,6 +88,7 @@ func (k killing) run(t *testing.T, source, target *kafkatest.Cluster) outcome {
 		}
 	}
 	for _, p := range s.behind {
+		until(t, "all that was sent has arrived", func(context.Context) bool { return p.Open() == 0 })
 		late, by := p.Late()
 		done.late, done.lateBy = done.late+late, max(done.lateBy, by)
 	}
@@ -128,6 +130,9 @@ func (k killing) strike(t *testing.T, s *scene, m *child) {
 	t.Helper()
 	span := 600 * time.Millisecond
 	switch n := s.rand.IntN(10); {
+	case k.sabotage || k.hasty: // a control has to come to something soon
+		m.reach(t, saysSending)
+		span /= 4
 	case n < 2:
 	case n < 4:
 		m.reach(t, saysCopying)
@@ -240,8 +245,8 @@ func TestKillCampaign(t *testing.T) {
 		kills += o.kills
 	}
 	t.Logf("CAMPAIGN kills in all: %d", kills)
-	k := killing{name: "a new producer id each time, records of today", kills: 40, sabotage: true}
+	k := killing{name: "a new producer id each time, records of today", kills: 40, sabotage: true, stall: 3 * time.Second}
 	k.run(t, now(kafkatest.V4_3_0), forgetful).broken(t, k.name)
-	k = killing{name: "year old records without the wait", kills: 60, old: true, hasty: true}
+	k = killing{name: "year old records without the wait", kills: 60, old: true, hasty: true, stall: 3 * time.Second}
 	k.run(t, now(kafkatest.V4_3_0), forgetful).broken(t, k.name)
 }

@@ -55,7 +55,7 @@ func (s *scene) start(t *testing.T, change func(*errand)) *child {
 		t.Fatal(err)
 	}
 	m := &child{cmd: exec.Command(os.Args[0]), log: path + ".log", exited: make(chan struct{}), said: map[string]chan struct{}{}}
-	for _, what := range []string{saysCopying, saysMoving, saysDrained} {
+	for _, what := range []string{saysCopying, saysSending, saysMoving, saysDrained} {
 		m.said[what] = make(chan struct{})
 	}
 	log, err := os.Create(m.log)

@@ -116,6 +116,14 @@ func (p *Proxy) Cut() int {
 	return n
 }
 
+// Open is how many connections there are; one lasts until all that its client
+// has sent has arrived.
+func (p *Proxy) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
 // Late is how many bytes have gone to the broker after their client was gone,
 // and how long after that the last of them were with it.
 func (p *Proxy) Late() (bytes int64, by time.Duration) {
