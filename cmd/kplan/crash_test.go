@@ -62,11 +62,11 @@ func (c crash) env() []string {
 	return []string{fmt.Sprintf("%s=%d", name, c.point)}
 }
 
-// TestCrashLoop kills kplan with SIGKILL after every sixth journal record of a
+// TestCrashLoop kills kplan with SIGKILL after every ninth journal record of a
 // reference run, resumes it, and compares the end with that of the reference:
 // the same topics, configs, offsets, sides and access rules, every record once
 // and in order. With the state in a topic, and before the record, it takes every
-// twentieth; with the fence those around it, and every sixteenth of the others. The
+// thirtieth; with the fence those around it, and every sixteenth of the others. The
 // campaign takes every record, on real brokers, and TestEveryCrashPoint of the
 // executor does in one process.
 func TestCrashLoop(t *testing.T) {
@@ -83,9 +83,9 @@ func TestCrashLoop(t *testing.T) {
 				reference, records := crashOnce(t, c, fakePair)
 				<-slots
 				t.Logf("the reference run of %s has %d journal records", example, records)
-				nth := 20
+				nth := 30
 				if c == (crash{example: example}) {
-					nth = 6
+					nth = 9
 				}
 				points := every(upTo(records), nth, records%nth)
 				crashAt(t, c, slots, fakePair, reference, points)
@@ -121,7 +121,7 @@ func TestCrashLoopOfTheMirror(t *testing.T) {
 
 const (
 	mirroredExample = "mirrored"
-	mirrorNth       = 20
+	mirrorNth       = 30
 )
 
 // TestCrashSampleOnRealBrokers does the same at a few points on real Kafka, with
