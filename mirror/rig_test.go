@@ -242,8 +242,12 @@ func (s *stage) contents(t *testing.T, c *kafkatest.Cluster) [][]line {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	var last error
 	for left() && ctx.Err() == nil {
 		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err(); err != nil && ctx.Err() == nil {
+			last = err
+		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			at[r.Partition] = r.Offset + 1
 			if !r.Attrs.IsControl() {
@@ -252,7 +256,7 @@ func (s *stage) contents(t *testing.T, c *kafkatest.Cluster) [][]line {
 		})
 	}
 	if ctx.Err() != nil {
-		t.Fatalf("reading %s: at %v of %v", s.topic, at, ends)
+		t.Fatalf("reading %s from %s: at %v of %v, the last failure: %v", s.topic, c.Version(), at, ends, last)
 	}
 	return all
 }
