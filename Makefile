@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access campaign-mirror clean
+.PHONY: help build demo test test-unit test-cli test-kafka lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access campaign-mirror clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,8 +15,20 @@ demo: build ## carry the example plan out on embedded clusters, with a proof (ne
 	./$(BIN) demo
 
 test: ## run all tests, real Kafka included (installs Java and Maven where it may)
+	@$(MAKE) --no-print-directory test-unit
+	@$(MAKE) --no-print-directory test-cli
+	@$(MAKE) --no-print-directory test-kafka
+
+test-unit: ## the tests without real Kafka, with the race detector; without those of test-cli
+	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip RealBrokers $$($(GO) list ./... | grep -v /cmd/kplan$$)
+
+test-cli: ## the tests through the binary, on embedded clusters
+	$(GO) test -timeout 20m -skip RealBrokers ./cmd/kplan
+
+test-kafka: ## the tests on real Kafka: one set of brokers for all packages, two packages at a time
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))
-	KAFKATEST_REPORT=$(BROKERS) $(GO) test -race -parallel 4 -timeout 20m ./...
+	KAFKATEST_REPORT=$(BROKERS) $(GO) run ./internal/kafkatest/brokers \
+		$(GO) test -p 2 -parallel 3 -timeout 30m -run RealBrokers ./...
 	@echo "Real brokers that ran, as they said over the wire:"
 	@sort $(BROKERS) | uniq -c
 	@for v in 2.8 4.3; do grep -q "Apache Kafka $$v" $(BROKERS) || { echo "no Apache Kafka $$v ran: the tests prove nothing about it" >&2; exit 1; }; done
@@ -41,10 +53,10 @@ bench-mirror: ## the mirror beside MirrorMaker 2 and a TCP proxy, on real broker
 	BENCH_OUT=$(CURDIR)/bin/bench-mirror.md $(GO) test -tags bench -count=1 -timeout 60m -v ./internal/bench/mirror
 
 campaign-crash: ## kill -9 after every journal record, on real brokers (long)
-	KPLAN_CAMPAIGN=crash $(GO) test -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan
+	$(GO) test -tags campaign -count=1 -timeout 60m -v -run TestCrashLoopOnRealBrokers ./cmd/kplan
 
 campaign-access: ## fences, rights and access rules on every pair of versions and sizes (minutes)
-	KPLAN_CAMPAIGN=access $(GO) test -count=1 -timeout 60m -v -run 'TestFenceOnRealBrokers|TestLeastRightsOnRealBrokers|TestAccessParityOnRealBrokers' ./cmd/kplan
+	$(GO) test -tags campaign -count=1 -timeout 60m -v -run 'TestFenceOnRealBrokers|TestLeastRightsOnRealBrokers|TestAccessParityOnRealBrokers' ./cmd/kplan
 
 campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
 	KPLAN_CAMPAIGN=lease $(GO) test -count=1 -v -run 'TestLeaseModel$$' ./executor/state

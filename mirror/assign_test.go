@@ -22,7 +22,7 @@ import (
 // between returns the clusters that most tests copy between.
 func between(t *testing.T) (source, target *kafkatest.Cluster) {
 	t.Helper()
-	return brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2}), brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	return brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2)), brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 }
 
 // run starts a copier with a configuration that change may change, and ends it
@@ -88,7 +88,7 @@ func standing(t *testing.T, c *mirror.Copier, p wire.Partition, want func(mirror
 
 // Partitions come to a mirror that runs, and go to another one, while records
 // are written: nothing is lost, nothing repeated.
-func TestPartitionsComeAndGo(t *testing.T) {
+func TestPartitionsComeAndGoOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	source, target := between(t)
 	s := newStage(t, source, target, 3, 1, nil)
@@ -138,7 +138,7 @@ func TestPartitionsComeAndGo(t *testing.T) {
 }
 
 // Without a lease nothing is sent, nor told to the store; with one it goes on.
-func TestNothingIsWrittenWithoutALease(t *testing.T) {
+func TestNothingIsWrittenWithoutALeaseOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	source, target := between(t)
 	s := newStage(t, source, target, 2, 1, nil)
@@ -180,7 +180,7 @@ func TestNothingIsWrittenWithoutALease(t *testing.T) {
 
 // A batch that is larger than the target takes is cut; a record that is larger
 // stops its partition by name, and the others go on.
-func TestBatchesFitTheTarget(t *testing.T) {
+func TestBatchesFitTheTargetOnRealBrokers(t *testing.T) {
 	for _, told := range []bool{true, false} {
 		t.Run(fmt.Sprintf("told %t", told), func(t *testing.T) {
 			t.Parallel()

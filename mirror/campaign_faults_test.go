@@ -90,8 +90,8 @@ func TestFaultCampaign(t *testing.T) {
 
 // Connections are cut on both sides, while half of those to the target stall.
 func cutConnections(t *testing.T) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
-	target := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
+	target := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	s := newScene(t, source, target, 1, nil, slow, kafkatest.Faults{Stall: stall})
 	s.endure(t, "connections cut, both sides", nil, func(*child) int {
 		cut := 0
@@ -147,7 +147,7 @@ func restartBrokers(t *testing.T) {
 // connections, and then finds their requests in its sockets; the records are so
 // old that it does not recognise them.
 func freezeBroker(t *testing.T) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	target := kafkatest.Start(t, kafkatest.Options{
 		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},
 	})
@@ -210,7 +210,7 @@ func inSync(ctx context.Context, admin *kadm.Client, topic string, partition int
 }
 
 func moveLeaders(t *testing.T, target *kafkatest.Cluster, old bool) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	s := newScene(t, source, target, 3, map[string]string{"min.insync.replicas": "2"}, slow, kafkatest.Faults{Stall: stall})
 	s.old = old
 	name := "leaders moved"
@@ -244,7 +244,7 @@ func moveLeaders(t *testing.T, target *kafkatest.Cluster, old bool) {
 // Two of three brokers are down: nothing is acknowledged, and the copy waits
 // until they are back.
 func loseReplicas(t *testing.T, target *kafkatest.Cluster) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	s := newScene(t, source, target, 3, map[string]string{"min.insync.replicas": "2"}, slow, kafkatest.Faults{Stall: stall})
 	admin := kadm.NewClient(client(t, target))
 	s.endure(t, "too few replicas in sync", nil, func(*child) int {
@@ -270,7 +270,7 @@ func loseReplicas(t *testing.T, target *kafkatest.Cluster) {
 // A replica that lacks records becomes the leader: what was acknowledged is
 // gone, and is sent again.
 func electUncleanly(t *testing.T, target *kafkatest.Cluster) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	s := newScene(t, source, target, 3, map[string]string{"min.insync.replicas": "1", "unclean.leader.election.enable": "true"}, slow, kafkatest.Faults{})
 	admin := kadm.NewClient(client(t, target))
 	for p := range int32(3) {
@@ -336,7 +336,7 @@ func (s *scene) heights(t *testing.T) int64 {
 // freeze stops a mirror for longer than its lease, has another one take over,
 // and lets the first go on.
 func freeze(t *testing.T, old bool, rounds int) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	target := brokers.Shared(t, kafkatest.Options{
 		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},
 	})
@@ -378,8 +378,8 @@ func freeze(t *testing.T, old bool, rounds int) {
 
 // double runs two mirrors of the same partitions at once, on one store.
 func double(t *testing.T, rounds int) {
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
-	target := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
+	target := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	s := newScene(t, source, target, 1, nil, slow, kafkatest.Faults{Stall: stall})
 	s.fill(t, 20_000)
 	end := s.trickle(t)

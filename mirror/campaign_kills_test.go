@@ -205,8 +205,8 @@ func damaged(t *testing.T, s *scene) bool { return s.judge(t).any() }
 // id each time does, and is found out by the same comparison.
 func TestKillsOnRealBrokers(t *testing.T) {
 	t.Parallel()
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
-	target := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
+	target := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	killing{name: "short", kills: 8}.run(t, source, target).clean(t, "short")
 	// On a busy machine a process takes longer to begin than requests usually
 	// stall: nothing would come late.
@@ -219,7 +219,7 @@ func TestKillCampaign(t *testing.T) {
 		t.Log("hundreds of kills are a campaign: make campaign-mirror; TestKillsOnRealBrokers runs always")
 		return
 	}
-	now := func(v kafkatest.Version) *kafkatest.Cluster { return brokers.Shared(t, kafkatest.Options{Version: v}) }
+	now := func(v kafkatest.Version) *kafkatest.Cluster { return brokers.Shared(t, kafkatest.Stock(v)) }
 	forgetful := brokers.Shared(t, kafkatest.Options{
 		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},
 	})

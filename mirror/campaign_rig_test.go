@@ -56,7 +56,7 @@ func newScene(t *testing.T, source, target *kafkatest.Cluster, replicas int16, c
 		all[k] = kadm.StringPtr(v)
 	}
 	s := &scene{rand: seeded(t), folder: t.TempDir(), through: map[string]string{}}
-	s.stage = stage{source: source, target: target, topic: fmt.Sprintf("t%d", names.Add(1))}
+	s.stage = stage{source: source, target: target, topic: uniqueName()}
 	const partitions = 3
 	for _, c := range []*kafkatest.Cluster{source, target} {
 		configs, copies := all, replicas

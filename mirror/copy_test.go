@@ -16,8 +16,8 @@ func TestCopyOnRealBrokers(t *testing.T) {
 	for _, way := range [][2]kafkatest.Version{{kafkatest.V2_8_2, kafkatest.V4_3_0}, {kafkatest.V4_3_0, kafkatest.V2_8_2}} {
 		t.Run(fmt.Sprintf("%s to %s", way[0], way[1]), func(t *testing.T) {
 			t.Parallel()
-			source := brokers.Shared(t, kafkatest.Options{Version: way[0]})
-			target := brokers.Shared(t, kafkatest.Options{Version: way[1]})
+			source := brokers.Shared(t, kafkatest.Stock(way[0]))
+			target := brokers.Shared(t, kafkatest.Stock(way[1]))
 			s := newStage(t, source, target, 3, 1, nil)
 			for i := range 6 {
 				s.write(t, 2000)

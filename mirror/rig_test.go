@@ -40,6 +40,9 @@ func partition(topic string, number int32) wire.Partition {
 
 var names atomic.Int64
 
+// uniqueName is one that no test has on brokers that the packages of a run share.
+func uniqueName() string { return fmt.Sprintf("mirror-%d-%d", os.Getpid(), names.Add(1)) }
+
 // memory is a store that forgets what a crash would.
 type memory struct {
 	mu    sync.Mutex
@@ -103,7 +106,7 @@ type stage struct {
 
 func newStage(t *testing.T, source, target *kafkatest.Cluster, partitions int, replicas int16, configs map[string]*string) *stage {
 	t.Helper()
-	s := &stage{source: source, target: target, topic: fmt.Sprintf("t%d", names.Add(1)), store: newMemory()}
+	s := &stage{source: source, target: target, topic: uniqueName(), store: newMemory()}
 	for _, c := range []*kafkatest.Cluster{source, target} {
 		admin := kadm.NewClient(client(t, c))
 		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, configs, s.topic)

@@ -83,12 +83,12 @@ func both() [][2]kafkatest.Version {
 // A compacted source is another one at each crash. What survives there is on the
 // target, once, where the map says; what the target has beside it was on the
 // source when it was read, and has a younger record of its key.
-func TestCopyOfACompactedSource(t *testing.T) {
+func TestCopyOfACompactedSourceOnRealBrokers(t *testing.T) {
 	for _, way := range both() {
 		t.Run(fmt.Sprintf("%s to %s", way[0], way[1]), func(t *testing.T) {
 			t.Parallel()
-			source := brokers.Shared(t, kafkatest.Options{Version: way[0]})
-			target := brokers.Shared(t, kafkatest.Options{Version: way[1]})
+			source := brokers.Shared(t, kafkatest.Stock(way[0]))
+			target := brokers.Shared(t, kafkatest.Stock(way[1]))
 			s := newStage(t, source, target, 1, 1, nil)
 			cleanOften(t, source)
 			for name, value := range map[string]string{"min.cleanable.dirty.ratio": "0.001", "segment.ms": "100", "delete.retention.ms": "0", "cleanup.policy": "compact"} {
@@ -226,12 +226,12 @@ func exact(t *testing.T, m *mirror.Map, source, target map[int64]string) {
 
 // Of a transactional source the committed records are copied, once and in
 // order, with no offset for what ended or was aborted.
-func TestCopyOfATransactionalSource(t *testing.T) {
+func TestCopyOfATransactionalSourceOnRealBrokers(t *testing.T) {
 	for _, way := range both() {
 		t.Run(fmt.Sprintf("%s to %s", way[0], way[1]), func(t *testing.T) {
 			t.Parallel()
-			source := brokers.Shared(t, kafkatest.Options{Version: way[0]})
-			target := brokers.Shared(t, kafkatest.Options{Version: way[1]})
+			source := brokers.Shared(t, kafkatest.Stock(way[0]))
+			target := brokers.Shared(t, kafkatest.Stock(way[1]))
 			s := newStage(t, source, target, 1, 1, nil)
 			committed := map[int64]string{}
 			cl := client(t, source, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.TransactionalID(s.topic))
@@ -285,7 +285,7 @@ func (s *stage) transact(t *testing.T, cl *kgo.Client, committed map[int64]strin
 
 // A second mirror that was started by mistake, with the same producer, does no
 // harm: each adopts what the other has sent.
-func TestASecondMirrorByMistake(t *testing.T) {
+func TestASecondMirrorByMistakeOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	source, target := between(t)
 	s := newStage(t, source, target, 2, 1, nil)

@@ -98,9 +98,9 @@ func (m made) bytes(t *testing.T) []byte {
 }
 
 // The strict brokers in this process judge as Apache Kafka 4.3 does.
-func TestStrictAgreesWithKafka(t *testing.T) {
+func TestStrictAgreesWithRealBrokers(t *testing.T) {
 	t.Parallel()
-	kafka := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0}).Bootstrap(kafkatest.Plaintext)
+	kafka := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0)).Bootstrap(kafkatest.Plaintext)
 	three := []string{"a", "b", "c"}
 	compacted := map[string]string{"cleanup.policy": "compact"}
 	appended := map[string]string{"message.timestamp.type": "LogAppendTime"}
@@ -183,7 +183,7 @@ func produced(t *testing.T, bootstrap []string, configs map[string]string, versi
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	topic := fmt.Sprintf("strict%d", names.Add(1))
+	topic := uniqueName()
 	all := map[string]*string{}
 	for k, v := range configs {
 		all[k] = kadm.StringPtr(v)

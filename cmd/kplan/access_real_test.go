@@ -131,7 +131,7 @@ func TestAccessParityOnRealBrokers(t *testing.T) {
 		many           int // rules
 	}
 	routes := []route{{"par28", strictly(kafkatest.V2_8_2, 1), strictly(kafkatest.V4_3_0, 3), 0}}
-	if inCampaign() {
+	if inCampaign {
 		routes = append(routes, route{"par43", strictly(kafkatest.V4_3_0, 3), strictly(kafkatest.V4_3_0, 1), 5000})
 	}
 	for _, c := range routes {
@@ -197,7 +197,7 @@ func TestAccessParityOnRealBrokers(t *testing.T) {
 func TestAccessWithoutAuthorizerOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	guarded := strictly(kafkatest.V2_8_2, 1)(t)
-	open := ruled{bootstrap: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext).conn.Bootstrap}
+	open := ruled{bootstrap: real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext).conn.Bootstrap}
 	guarded.rules(t, allows("User:noauth-a", "read", "topic", "noauth.a"))
 	p := newPlanned(t, "noauth", guarded, open)
 	if out := p.must(exitDone, "diff"); !strings.Contains(out, "the target has no authorizer: everybody may do everything there, and one rule cannot be created") {

@@ -101,7 +101,7 @@ func seeded(t *testing.T, size int) []string {
 // share a rack though there are enough.
 func TestRacksOnRealBrokers(t *testing.T) {
 	t.Parallel()
-	c := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V4_3_0, Brokers: 3, Racks: []string{"zone-a", "zone-a", "zone-b"}})
+	c := brokers.Shared(t, kafkatest.Guarded(kafkatest.V4_3_0, 3)) // its racks: zone-a twice, zone-b
 	target := c.Bootstrap(kafkatest.Plaintext)
 	source := seeded(t, 1<<20)
 	survey(t, source, target, "racks = 3").expect("capacity.racks", diff.Fail, "2 racks: zone-a, zone-b")
@@ -131,7 +131,7 @@ func TestRacksOnRealBrokers(t *testing.T) {
 
 // A broker whose log directory is a small file system tells how little is free.
 // Where this machine allows no mount, the plan declares the same.
-func TestDiskNearlyFullOnARealBroker(t *testing.T) {
+func TestDiskNearlyFullOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	const disk, data = 64 << 20, 16 << 20 // bytes
 	source := seeded(t, data)

@@ -147,28 +147,8 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 	}
 }
 
-// TestCrashLoopOnRealBrokers is the whole loop on real Kafka: make
-// campaign-crash.
-func TestCrashLoopOnRealBrokers(t *testing.T) {
-	if os.Getenv("KPLAN_CAMPAIGN") != "crash" {
-		t.Log("the whole loop is a campaign: make campaign-crash; TestCrashSampleOnRealBrokers runs always")
-		return
-	}
-	only := os.Getenv("KPLAN_CAMPAIGN_EXAMPLE") // empty: all
-	for _, example := range []string{"production-first", "production-later", mirroredExample} {
-		if only != "" && only != example {
-			continue
-		}
-		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
-			reference, records := crashOnce(t, c, realPair)
-			crashAt(t, c, make(slots, crashParallel), realPair, reference, upTo(records))
-			t.Logf("%+v: killed at each of %d journal records", c, records)
-		}
-	}
-}
-
 func realPair(t *testing.T) (end, end) {
-	return real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext)
+	return real(t, kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext), real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext)
 }
 
 func upTo(n int) []int {

@@ -35,7 +35,7 @@ type fencedCluster struct {
 
 func newFencedCluster(t *testing.T, v kafkatest.Version, nodes int, everyone bool) fencedCluster {
 	t.Helper()
-	o := guardedOptions(v, nodes)
+	o := kafkatest.Guarded(v, nodes)
 	if everyone {
 		o.ExtraProperties = map[string]string{"allow.everyone.if.no.acl.found": "true"}
 	}
@@ -55,19 +55,6 @@ func newFencedCluster(t *testing.T, v kafkatest.Version, nodes int, everyone boo
 	})
 	return fencedCluster{Cluster: c, everyone: everyone, rules: client}
 }
-
-// guardedOptions are those of a cluster with an authorizer, the same for all who
-// need one, so that they share it.
-func guardedOptions(v kafkatest.Version, nodes int) kafkatest.Options {
-	o := kafkatest.Options{Version: v, Brokers: nodes, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Authorizer: true}
-	for _, name := range []string{saslUser, leastUser, "shop", "pricing", "billing", "audit"} {
-		o.Users = append(o.Users, kafkatest.User{Name: name, Password: saslPassword, Super: name == saslUser})
-	}
-	return o
-}
-
-// inCampaign reports whether the long forms are asked for: make campaign-access.
-func inCampaign() bool { return os.Getenv("KPLAN_CAMPAIGN") == "access" }
 
 func (c fencedCluster) login(name string) workload.SASL {
 	return workload.SASL{Mechanism: "SCRAM-SHA-512", Username: name, Password: saslPassword}
@@ -156,7 +143,7 @@ func fencedScenario(t *testing.T, c fencedCluster, name string) *scenario {
 	t.Helper()
 	c.allow(t, name)
 	ca := c.CAFile(t)
-	target := real(t, kafkatest.V4_3_0, targetID, kafkatest.SASLTLS)
+	target := real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.SASLTLS)
 	s := newScenario(t, scenarioOptions{
 		example: "fenced", name: name, rate: 100,
 		source: end{conn: workload.Connection{
@@ -235,7 +222,7 @@ func TestFenceOnRealBrokers(t *testing.T) {
 		everyone bool
 	}
 	pairs := []pair{{kafkatest.V2_8_2, 1, true}, {kafkatest.V4_3_0, 3, false}}
-	if inCampaign() {
+	if inCampaign {
 		pairs = append(pairs, pair{kafkatest.V2_8_2, 3, false}, pair{kafkatest.V4_3_0, 3, true}, pair{kafkatest.V4_3_0, 1, false})
 	}
 	for _, c := range pairs {

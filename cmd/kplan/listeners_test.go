@@ -48,7 +48,7 @@ func TestTwoListenersOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	named, ours := broken(t)
 	users := []kafkatest.User{{Name: saslUser, Password: saslPassword, Super: true}}
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Users: users})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	target := kafkatest.Start(t, kafkatest.Options{
 		Version: kafkatest.V4_3_0, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Users: users, Named: named,
 		ExtraProperties: map[string]string{"broker.rack": "a"},

@@ -26,7 +26,7 @@ func TestMirrorOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, scenarioOptions{
 		example: mirroredExample, name: "mirrored", rate: 200,
-		source: real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		source: real(t, kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext), target: real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext),
 	})
 	topics := s.history(2000)
 	s.start()
@@ -167,7 +167,7 @@ func TestMirrorByWorkersOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, scenarioOptions{
 		example: mirroredExample, name: "workers", rate: 200, topic: true,
-		source: real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		source: real(t, kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext), target: real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext),
 		plan: func(text string) string {
 			return strings.Replace(text, "  mirror {\n", "  mirror {\n    run = \"worker\"\n", 1)
 		},

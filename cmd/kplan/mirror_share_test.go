@@ -199,8 +199,8 @@ func pauseFor(ctx context.Context, d time.Duration) {
 // is on the source is on the target, once and in order.
 func TestMirrorWorkersOnRealBrokers(t *testing.T) {
 	t.Parallel()
-	source := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
-	target := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	source := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
+	target := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	f := newFleet(t, "fleet", source, target)
 	stop := f.load()
 	a, b := f.begin("a"), f.begin("b", "--listen", "0")

@@ -13,19 +13,19 @@ import (
 func TestProductionFirstOnRealBrokers(t *testing.T) {
 	for _, c := range []struct {
 		name                       string
-		source                     kafkatest.Version
+		source                     kafkatest.Options
 		sourceListen, targetListen kafkatest.Listener
 	}{
-		{"first-28-43", kafkatest.V2_8_2, kafkatest.Plaintext, kafkatest.Plaintext},
-		{"first-28-43-tls", kafkatest.V2_8_2, kafkatest.SASLTLS, kafkatest.SASLTLS},
-		{"first-43-43", kafkatest.V4_3_0, kafkatest.Plaintext, kafkatest.Plaintext},
-		{"first-43-43-tls", kafkatest.V4_3_0, kafkatest.SASLTLS, kafkatest.SASLTLS},
+		{"first-28-43", kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext, kafkatest.Plaintext},
+		{"first-28-43-tls", kafkatest.Stock(kafkatest.V2_8_2), kafkatest.SASLTLS, kafkatest.SASLTLS},
+		{"first-43-43", kafkatest.Second(kafkatest.V4_3_0), kafkatest.Plaintext, kafkatest.Plaintext},
+		{"first-43-43-tls", kafkatest.Second(kafkatest.V4_3_0), kafkatest.SASLTLS, kafkatest.SASLTLS},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScenario(t, scenarioOptions{
 				example: "production-first", name: c.name, rate: 200,
-				source: real(t, c.source, sourceID(c.source), c.sourceListen), target: real(t, kafkatest.V4_3_0, targetID, c.targetListen),
+				source: real(t, c.source, c.sourceListen), target: real(t, kafkatest.Stock(kafkatest.V4_3_0), c.targetListen),
 			})
 			s.start()
 			s.flow(200)
@@ -42,22 +42,12 @@ func TestProductionFirstOnRealBrokers(t *testing.T) {
 	}
 }
 
-// Cluster ids of the shared 4.3.0 clusters; ZooKeeper makes its own.
-const targetID = "kplanTargetTargetTarge"
-
-func sourceID(v kafkatest.Version) string {
-	if v == kafkatest.V2_8_2 {
-		return ""
-	}
-	return "kplanSourceSourceSourc"
-}
-
 // The same migration with the placement left out must be caught (R9).
 func TestWithoutPlacementRecordsAreLostOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, scenarioOptions{
 		example: "production-first", name: "sabotage", rate: 200,
-		source: real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		source: real(t, kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext), target: real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext),
 	})
 	s.start()
 	s.flow(200)
@@ -77,7 +67,7 @@ func TestProductionLaterOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	s := newScenario(t, scenarioOptions{
 		example: "production-later", name: "later", rate: 200,
-		source: real(t, kafkatest.V2_8_2, "", kafkatest.Plaintext), target: real(t, kafkatest.V4_3_0, targetID, kafkatest.Plaintext),
+		source: real(t, kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext), target: real(t, kafkatest.Stock(kafkatest.V4_3_0), kafkatest.Plaintext),
 	})
 	s.start()
 	s.flow(200)

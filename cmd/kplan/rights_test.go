@@ -28,7 +28,7 @@ import (
 
 // leastUser is kplan's own login where it has the least rights; the services
 // log in as a super user.
-const leastUser = "least"
+const leastUser = kafkatest.LeastUser
 
 // strict is a cluster with an authorizer, as services and the plan reach it.
 type strict struct {
@@ -39,7 +39,7 @@ type strict struct {
 
 func newStrict(t *testing.T, v kafkatest.Version, count int) strict {
 	t.Helper()
-	c := brokers.Shared(t, guardedOptions(v, count))
+	c := brokers.Shared(t, kafkatest.Guarded(v, count))
 	super, err := kafka.Open(t.Context(), endpoint.Endpoint{Cluster: "strict", Bootstrap: c.Bootstrap(kafkatest.Plaintext)}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,7 @@ type leastCase struct {
 func TestLeastRightsOnRealBrokers(t *testing.T) {
 	t.Parallel()
 	cases := []leastCase{{"least-up", kafkatest.V2_8_2, kafkatest.V4_3_0, 1, 3}}
-	if inCampaign() {
+	if inCampaign {
 		cases = append(cases, leastCase{"least-down", kafkatest.V4_3_0, kafkatest.V2_8_2, 3, 1})
 	}
 	for _, c := range cases {

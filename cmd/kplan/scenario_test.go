@@ -26,17 +26,14 @@ type end struct {
 
 // credentials of the real clusters' SASL listeners.
 const (
-	saslUser     = "mover"
-	saslPassword = "mover-secret-4711"
+	saslUser     = kafkatest.SuperUser
+	saslPassword = kafkatest.Password
 )
 
 // real shares a real cluster and names it for the log.
-func real(t *testing.T, version kafkatest.Version, id string, listener kafkatest.Listener) end {
+func real(t *testing.T, o kafkatest.Options, listener kafkatest.Listener) end {
 	t.Helper()
-	c := brokers.Shared(t, kafkatest.Options{
-		Version: version, ClusterID: id, Listeners: []kafkatest.Listener{kafkatest.SASLTLS},
-		Users: []kafkatest.User{{Name: saslUser, Password: saslPassword, Super: true}},
-	})
+	c := brokers.Shared(t, o)
 	t.Logf("broker: Apache Kafka %s, cluster id %s, %s (%s)", c.Version(), c.ClusterID(), listener, c.Evidence())
 	e := end{conn: workload.Connection{Bootstrap: c.Bootstrap(listener)}}
 	if listener == kafkatest.SASLTLS {

@@ -16,7 +16,16 @@ import (
 // What one backend promises, each promises.
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	for place, make := range places() {
+	conform(t, places())
+}
+
+func TestConformanceOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	conform(t, realPlaces())
+}
+
+func conform(t *testing.T, places map[string]func(t *testing.T) opener) {
+	for place, make := range places {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			for what, test := range map[string]func(t *testing.T, open opener){

@@ -55,10 +55,18 @@ func work(t *testing.T, b state.Backend, n int) int64 {
 // grow all the way. Where it is not, nothing may be done.
 func TestMoveThereAndBack(t *testing.T) {
 	t.Parallel()
-	for name, make := range places() {
-		if name == "file" {
-			continue
-		}
+	there := places()
+	delete(there, "file")
+	moveThereAndBack(t, there)
+}
+
+func TestMoveThereAndBackOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	moveThereAndBack(t, realPlaces())
+}
+
+func moveThereAndBack(t *testing.T, places map[string]func(t *testing.T) opener) {
+	for name, make := range places {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			file, topic := inDirectory(t)(), make(t)()

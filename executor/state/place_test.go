@@ -32,8 +32,13 @@ func places() map[string]func(t *testing.T) opener {
 	return map[string]func(t *testing.T) opener{
 		"file":     inDirectory,
 		"embedded": onEmbedded,
-		"4.3.0":    func(t *testing.T) opener { return onReal(t, kafkatest.V4_3_0) },
-		"2.8.2":    func(t *testing.T) opener { return onReal(t, kafkatest.V2_8_2) },
+	}
+}
+
+func realPlaces() map[string]func(t *testing.T) opener {
+	return map[string]func(t *testing.T) opener{
+		"4.3.0": func(t *testing.T) opener { return onReal(t, kafkatest.V4_3_0) },
+		"2.8.2": func(t *testing.T) opener { return onReal(t, kafkatest.V2_8_2) },
 	}
 }
 
@@ -54,7 +59,7 @@ func onEmbedded(t *testing.T) opener {
 
 func onReal(t *testing.T, v kafkatest.Version) opener {
 	t.Helper()
-	c := brokers.Shared(t, kafkatest.Options{Version: v})
+	c := brokers.Shared(t, kafkatest.Stock(v))
 	return inTopic(t, c.Bootstrap(kafkatest.Plaintext), fmt.Sprintf("_kplan.orders-%08x", rand.Uint32()), 6*time.Second, nil)
 }
 

@@ -25,15 +25,6 @@ import (
 // shelves are the places of a shelf; each call of the inner function opens it
 // once more, as another process would.
 func shelves() map[string]func(t *testing.T) func() state.Shelf {
-	inTopic := func(t *testing.T, bootstrap []string) func() state.Shelf {
-		topic := fmt.Sprintf("_kplan.orders-%08x.mirror", rand.Uint32())
-		return func() state.Shelf {
-			log := topicLog(t, bootstrap, topic, state.ShelfConfigs())
-			s := state.NewLogShelf(log, log.Where())
-			t.Cleanup(func() { closed(t, s.Close()) })
-			return s
-		}
-	}
 	return map[string]func(t *testing.T) func() state.Shelf{
 		"file": func(t *testing.T) func() state.Shelf {
 			dir := filepath.Join(t.TempDir(), "orders")
@@ -45,14 +36,28 @@ func shelves() map[string]func(t *testing.T) func() state.Shelf {
 				t.Fatal(err)
 			}
 			t.Cleanup(c.Close)
-			return inTopic(t, c.Bootstrap())
+			return shelfInTopic(t, c.Bootstrap())
 		},
-		"2.8.2": func(t *testing.T) func() state.Shelf {
-			return inTopic(t, brokers.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2}).Bootstrap(kafkatest.Plaintext))
-		},
-		"4.3.0": func(t *testing.T) func() state.Shelf {
-			return inTopic(t, brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0}).Bootstrap(kafkatest.Plaintext))
-		},
+	}
+}
+
+func realShelves() map[string]func(t *testing.T) func() state.Shelf {
+	all := map[string]func(t *testing.T) func() state.Shelf{}
+	for _, v := range []kafkatest.Version{kafkatest.V2_8_2, kafkatest.V4_3_0} {
+		all[string(v)] = func(t *testing.T) func() state.Shelf {
+			return shelfInTopic(t, brokers.Shared(t, kafkatest.Stock(v)).Bootstrap(kafkatest.Plaintext))
+		}
+	}
+	return all
+}
+
+func shelfInTopic(t *testing.T, bootstrap []string) func() state.Shelf {
+	topic := fmt.Sprintf("_kplan.orders-%08x.mirror", rand.Uint32())
+	return func() state.Shelf {
+		log := topicLog(t, bootstrap, topic, state.ShelfConfigs())
+		s := state.NewLogShelf(log, log.Where())
+		t.Cleanup(func() { closed(t, s.Close()) })
+		return s
 	}
 }
 
@@ -77,7 +82,16 @@ func holds(t *testing.T, s state.Shelf, prefix string, want map[string][]byte) {
 // What one shelf promises, each promises.
 func TestShelfConformance(t *testing.T) {
 	t.Parallel()
-	for place, make := range shelves() {
+	shelvesConform(t, shelves())
+}
+
+func TestShelfConformanceOnRealBrokers(t *testing.T) {
+	t.Parallel()
+	shelvesConform(t, realShelves())
+}
+
+func shelvesConform(t *testing.T, shelves map[string]func(t *testing.T) func() state.Shelf) {
+	for place, make := range shelves {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
 			t.Run("values", func(t *testing.T) { t.Parallel(); testShelfValues(t, make(t)) })

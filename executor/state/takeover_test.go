@@ -65,7 +65,7 @@ func (l *sleeper) awaitCaught(t *testing.T, kinds ...string) {
 // entries come into the topic, void, and it may do nothing any more.
 func TestTakeoverOnRealBrokers(t *testing.T) {
 	t.Parallel()
-	bootstrap := brokers.Shared(t, kafkatest.Options{Version: kafkatest.V4_3_0}).Bootstrap(kafkatest.Plaintext)
+	bootstrap := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0)).Bootstrap(kafkatest.Plaintext)
 	topic := fmt.Sprintf("_kplan.takeover-%08x", rand.Uint32())
 	const ttl = 4 * time.Second
 	open := inTopic(t, bootstrap, topic, ttl, nil)

@@ -23,15 +23,12 @@ import (
 // are kplan's, by the plaintext listener a super user's, and a plain user's.
 func guarded(t *testing.T, v kafkatest.Version) (super, plain *rig) {
 	t.Helper()
-	c := brokers.Shared(t, kafkatest.Options{
-		Version: v, Brokers: 1, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Authorizer: true,
-		Users: []kafkatest.User{{Name: "kplan", Password: "secret-1"}},
-	})
+	c := brokers.Shared(t, kafkatest.Guarded(v, 1))
 	super = newRig(t, endpoint.Endpoint{Cluster: "real", Bootstrap: c.Bootstrap(kafkatest.Plaintext)})
 	plain = newRig(t, endpoint.Endpoint{
 		Cluster: "real", Bootstrap: c.Bootstrap(kafkatest.SASLTLS),
 		TLS:  &tls.Config{RootCAs: c.Authority().Pool(), MinVersion: tls.VersionTLS12},
-		SASL: &plan.SASL{Mechanism: "SCRAM-SHA-512", Username: "kplan", Password: plan.NewSecret("secret-1")},
+		SASL: &plan.SASL{Mechanism: "SCRAM-SHA-512", Username: "kplan", Password: plan.NewSecret(kafkatest.Password)},
 	})
 	super.version, plain.version = v, v
 	return super, plain
@@ -60,7 +57,7 @@ func odd() []string {
 
 // Rules of every kind come back as they were made, and only those that are
 // named go.
-func TestACLs(t *testing.T) {
+func TestACLsOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, _ := guarded(t, v)
 		topic := name("acl")
@@ -128,7 +125,7 @@ func TestACLs(t *testing.T) {
 }
 
 // A cluster with 5,000 rules is read and written in one go.
-func TestManyACLs(t *testing.T) {
+func TestManyACLsOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, _ := guarded(t, v)
 		prefix := name("many")
@@ -156,7 +153,7 @@ func TestManyACLs(t *testing.T) {
 }
 
 // Without an authorizer there are no rules, and everything is allowed.
-func TestNoAuthorizer(t *testing.T) {
+func TestNoAuthorizerOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		r := onReal(t, v, kafkatest.SASLTLS)
 		if _, err := r.client.ACLs(t.Context()); !errors.Is(err, cluster.ErrNoAuthorizer) {
@@ -177,7 +174,7 @@ func TestNoAuthorizer(t *testing.T) {
 
 // A principal is told what it may do: by rules, by prefix, on what is not there,
 // and nothing about what it may not describe.
-func TestRights(t *testing.T) {
+func TestRightsOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, plain := guarded(t, v)
 		seen, unseen, planned, group, closed := super.topic(t, 1, nil), super.topic(t, 1, nil), name("planned"), name("g"), name("closed")
@@ -245,7 +242,7 @@ func TestRights(t *testing.T) {
 // Without Describe on transactional ids, a transaction that holds the offsets of a
 // group is not refused but hidden (R9): only a rule tells. Without Describe on
 // Kafka's own topics there is no answer at all.
-func TestHiddenTransactions(t *testing.T) {
+func TestHiddenTransactionsOnRealBrokers(t *testing.T) {
 	super, plain := guarded(t, kafkatest.V4_3_0)
 	group, topic := name("g"), super.topic(t, 1, nil)
 	tx := super.transactional(t)
@@ -283,7 +280,7 @@ func TestHiddenTransactions(t *testing.T) {
 }
 
 // Quotas of every kind of entity are set by key, and others left alone.
-func TestQuotas(t *testing.T) {
+func TestQuotasOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, _ := guarded(t, v)
 		who := name("q") + " CN=a b,O=é"
@@ -332,7 +329,7 @@ func TestQuotas(t *testing.T) {
 }
 
 // A user is created once, can log in at once, and keeps its password.
-func TestScramUsers(t *testing.T) {
+func TestScramUsersOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, plain := guarded(t, v)
 		user := cluster.ScramUser{Name: name("new %20 user,CN=x"), Mechanism: "SCRAM-SHA-512", Iterations: 8192}

@@ -13,7 +13,7 @@ import (
 )
 
 // What holds on the embedded cluster holds on Apache Kafka, by every listener.
-func TestRealBrokers(t *testing.T) {
+func TestConformanceOnRealBrokers(t *testing.T) {
 	for _, v := range []kafkatest.Version{kafkatest.V4_3_0, kafkatest.V2_8_2} {
 		for _, l := range []kafkatest.Listener{kafkatest.Plaintext, kafkatest.SASLTLS} {
 			t.Run(string(v)+"/"+string(l), func(t *testing.T) {
@@ -29,7 +29,7 @@ func TestRealBrokers(t *testing.T) {
 
 // A group of the new protocol (KIP-848) is seen with its members, refuses
 // placement while it has some, and takes it afterwards.
-func TestNewGroupProtocol(t *testing.T) {
+func TestNewGroupProtocolOnRealBrokers(t *testing.T) {
 	r := onReal(t, kafkatest.V4_3_0, kafkatest.Plaintext)
 	group, topic, instance := name("g848"), r.topic(t, 2, nil), name("pod")
 	//lint:ignore SA1029 the key that franz-go looks for

@@ -89,14 +89,11 @@ func onEmbedded(t *testing.T, o embedded.Options) *rig {
 // onReal shares one cluster of each version.
 func onReal(t *testing.T, v kafkatest.Version, l kafkatest.Listener) *rig {
 	t.Helper()
-	c := brokers.Shared(t, kafkatest.Options{
-		Version: v, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Users: []kafkatest.User{{Name: "kplan", Password: "secret-1"}},
-		ExtraProperties: map[string]string{"group.initial.rebalance.delay.ms": "0", "transaction.state.log.num.partitions": "3", "offsets.topic.num.partitions": "3"},
-	})
+	c := brokers.Shared(t, kafkatest.Stock(v))
 	ep := endpoint.Endpoint{Cluster: "real", Bootstrap: c.Bootstrap(l)}
 	if l == kafkatest.SASLTLS {
 		ep.TLS = &tls.Config{RootCAs: c.Authority().Pool(), MinVersion: tls.VersionTLS12}
-		ep.SASL = &plan.SASL{Mechanism: "SCRAM-SHA-512", Username: "kplan", Password: plan.NewSecret("secret-1")}
+		ep.SASL = &plan.SASL{Mechanism: "SCRAM-SHA-512", Username: "kplan", Password: plan.NewSecret(kafkatest.Password)}
 	}
 	r := newRig(t, ep)
 	r.version = v

@@ -103,7 +103,7 @@ var library spoken // several goroutines add to it
 func overheard(m *testing.M) int {
 	sarama.Logger, sarama.DebugLogger = log.New(&library, "", 0), log.New(&library, "", 0)
 	code := brokers.Main(m)
-	if text := library.String(); strings.Contains(text, "secret-1") {
+	if text := library.String(); strings.Contains(text, kafkatest.Password) {
 		fmt.Fprintln(os.Stderr, "the client library logs a password")
 		code = max(code, 1)
 	}

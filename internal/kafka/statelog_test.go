@@ -49,11 +49,20 @@ func readLog(t *testing.T, l *kafka.StateLog, from int64) (entries []string, nex
 }
 
 func TestStateLog(t *testing.T) {
-	for what, on := range map[string]func(t *testing.T) *rig{
+	stateLogs(t, map[string]func(t *testing.T) *rig{
 		"embedded": func(t *testing.T) *rig { return onEmbedded(t, embedded.Options{}) },
-		"4.3.0":    func(t *testing.T) *rig { return onReal(t, kafkatest.V4_3_0, kafkatest.SASLTLS) },
-		"2.8.2":    func(t *testing.T) *rig { return onReal(t, kafkatest.V2_8_2, kafkatest.SASLTLS) },
-	} {
+	})
+}
+
+func TestStateLogOnRealBrokers(t *testing.T) {
+	stateLogs(t, map[string]func(t *testing.T) *rig{
+		"4.3.0": func(t *testing.T) *rig { return onReal(t, kafkatest.V4_3_0, kafkatest.SASLTLS) },
+		"2.8.2": func(t *testing.T) *rig { return onReal(t, kafkatest.V2_8_2, kafkatest.SASLTLS) },
+	})
+}
+
+func stateLogs(t *testing.T, places map[string]func(t *testing.T) *rig) {
+	for what, on := range places {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			r := on(t)

@@ -12,6 +12,10 @@
 //     where a person can help.
 //   - What a broker is, is asked over the wire and logged.
 //   - Brokers die with the test process, however that ends (see spawner).
+//   - A run of several packages has one set of brokers (Keeper), and tests with
+//     brokers of their own take turns. Every test with real brokers has
+//     RealBrokers in its name.
+//   - Limits are for what hangs: a busy machine takes minutes for a start.
 //   - Ready means that the protocol says so on every listener; nothing sleeps
 //     and hopes.
 //   - A broker's data lies in memory where the machine offers that (/dev/shm),

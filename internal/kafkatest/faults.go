@@ -13,7 +13,11 @@ func (c *Cluster) broker(id int) (*node, error) {
 	if id < 1 || id > len(c.nodes) {
 		return nil, fmt.Errorf("broker %d: brokers are numbered 1 to %d", id, len(c.nodes))
 	}
-	return c.nodes[id-1], nil
+	n := c.nodes[id-1]
+	if n.proc == nil {
+		return nil, fmt.Errorf("broker %d is shared by the tests of the whole run: start a cluster of the test's own", id)
+	}
+	return n, nil
 }
 
 // Kill ends a broker with SIGKILL. Its data stays for Restart.

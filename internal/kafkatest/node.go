@@ -19,7 +19,8 @@ type node struct {
 	data   string
 	heapMB int
 	ports  map[Listener]int
-	proc   *process
+	log    string   // its file
+	proc   *process // nil where a keeper has it
 }
 
 // Ports that are no client's business.
@@ -92,7 +93,7 @@ func (c *Cluster) launch(n *node) error {
 	if err != nil {
 		return err
 	}
-	n.proc = p
+	n.proc, n.log = p, p.log
 	return nil
 }
 

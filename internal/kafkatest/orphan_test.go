@@ -20,7 +20,7 @@ func orphan() int {
 }
 
 // Brokers must not outlive a test process that is killed: no cleanup runs then.
-func TestBrokersDieWithTheirTest(t *testing.T) {
+func TestOnRealBrokersDieWithTheirTest(t *testing.T) {
 	cmd := exec.Command(os.Args[0], orphanCommand)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,11 +34,32 @@ type shared struct {
 	err     error
 }
 
-// Shared returns the pool's cluster with these options, started by the first
-// test that asks. A cluster that could not be started fails every test that asks
-// for it.
+// Shared returns the cluster with these options, started by the first test that
+// asks: of the whole run where it has a keeper, else of this pool. A cluster that
+// could not be started fails every test that asks for it.
 func (p *Pool) Shared(t testing.TB, o Options) *Cluster {
 	t.Helper()
+	needsRealName(t)
+	var c *Cluster
+	var err error
+	if keeper := keeperClient(); keeper != nil {
+		c, err = fromKeeper(keeper, o)
+	} else {
+		c, err = p.get(t.Logf, o)
+	}
+	if err != nil {
+		t.Fatalf("kafkatest: %v", err)
+	}
+	t.Logf("kafkatest: %s, cluster id %s", c.Evidence(), c.ClusterID())
+	return c
+}
+
+// poolLimit bounds a start and what comes before it: fetching jars, and other
+// starts.
+const poolLimit = 15 * time.Minute
+
+// get returns this pool's cluster with these options.
+func (p *Pool) get(log func(string, ...any), o Options) (*Cluster, error) {
 	key := fmt.Sprintf("%+v", o.withDefaults())
 	p.mu.Lock()
 	if p.clusters == nil {
@@ -51,17 +73,25 @@ func (p *Pool) Shared(t testing.TB, o Options) *Cluster {
 	p.mu.Unlock()
 	s.start.Do(func() {
 		// The cluster outlives the test that starts it, so it must not hang on
-		// that test's context. Fetching jars may take a while.
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+		// that test's context.
+		ctx, cancel := context.WithTimeout(context.Background(), poolLimit)
 		defer cancel()
-		s.cluster, s.err = start(ctx, t.Logf, o)
+		s.cluster, s.err = start(ctx, log, o)
 	})
-	if s.err != nil {
-		t.Fatalf("kafkatest: %v", s.err)
-	}
-	t.Logf("kafkatest: %s, cluster id %s", s.cluster.Evidence(), s.cluster.ClusterID())
-	return s.cluster
+	return s.cluster, s.err
 }
+
+// needsRealName holds tests with real brokers to names by which a run can select
+// them: make test-unit and make test-kafka do.
+func needsRealName(t testing.TB) {
+	t.Helper()
+	if !strings.Contains(rootOf(t), realName) {
+		t.Fatalf("kafkatest: %s asks for real brokers, so its name has to have %q in it", rootOf(t), realName)
+	}
+}
+
+// realName is in the name of every test that has real brokers.
+const realName = "RealBrokers"
 
 // Main runs the package's tests, then ends the clusters. It returns the exit
 // code.

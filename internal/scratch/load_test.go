@@ -17,7 +17,7 @@ import (
 // it; and no topic stays.
 func TestLoadOfRealBrokers(t *testing.T) {
 	t.Parallel()
-	c := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V4_3_0})
+	c := brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	ep := endpoint.Endpoint{Cluster: "new", Bootstrap: c.Bootstrap(kafkatest.Plaintext)}
 	o := scratch.LoadOptions{BytesPerSecond: 1 << 20, RecordSize: 1000, For: 2 * time.Second, Partitions: 3, Replicas: -1}
 	got, err := scratch.Load(t.Context(), ep, o)

@@ -13,11 +13,13 @@ import (
 // The services on the brokers that count: 2.8.2 in plaintext to 4.3.0 with
 // SASL_SSL and SCRAM-SHA-512, under load, stopped and started on the way.
 func TestMoveBetweenRealBrokers(t *testing.T) {
-	old := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V2_8_2})
-	young := kafkatest.Start(t, kafkatest.Options{
-		Version: kafkatest.V4_3_0, Listeners: []kafkatest.Listener{kafkatest.SASLTLS},
-		Users: []kafkatest.User{{Name: "services", Password: "secret-1"}},
+	var brokers kafkatest.Pool
+	t.Cleanup(func() {
+		if err := brokers.Close(); err != nil {
+			t.Error(err)
+		}
 	})
+	old, young := brokers.Shared(t, kafkatest.Stock(kafkatest.V2_8_2)), brokers.Shared(t, kafkatest.Stock(kafkatest.V4_3_0))
 	for _, c := range []*kafkatest.Cluster{old, young} {
 		createTopics(t, c.Bootstrap(kafkatest.Plaintext))
 	}
@@ -26,7 +28,7 @@ func TestMoveBetweenRealBrokers(t *testing.T) {
 		cluster.Target: {
 			Bootstrap: young.Bootstrap(kafkatest.SASLTLS),
 			TLS:       &workload.TLS{CAFile: young.CAFile(t)},
-			SASL:      &workload.SASL{Mechanism: "SCRAM-SHA-512", Username: "services", Password: "secret-1"},
+			SASL:      &workload.SASL{Mechanism: "SCRAM-SHA-512", Username: kafkatest.SuperUser, Password: kafkatest.Password},
 		},
 	})
 	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
@@ -57,8 +59,13 @@ func createTopics(t *testing.T, bootstrap []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer admin.Close()
+	t.Cleanup(func() { _ = admin.Close() }) // it has done its part
 	for _, topic := range []string{"t1", "t2"} {
+		t.Cleanup(func() {
+			if err := admin.DeleteTopic(topic); err != nil {
+				t.Error(err)
+			}
+		})
 		if err := admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: 4, ReplicationFactor: 1}, false); err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ type wire struct {
 
 func newWire(t *testing.T, v kafkatest.Version, configs map[string]string) wire {
 	t.Helper()
-	c := brokers.Shared(t, kafkatest.Options{Version: v})
+	c := brokers.Shared(t, kafkatest.Stock(v))
 	// 2.8's versions name topics by name, and fetch with one request.
 	client, err := kgo.NewClient(kgo.SeedBrokers(c.Bootstrap(kafkatest.Plaintext)...), kgo.MaxVersions(kversion.V2_8_0()))
 	if err != nil {
@@ -154,7 +154,7 @@ func pause(ctx context.Context) {
 // TestBrokersTakeWhatIsMade sends spliced and rewritten batches of each codec
 // to real brokers, whose validator unpacks and judges every record, and
 // compares what they hold.
-func TestBrokersTakeWhatIsMade(t *testing.T) {
+func TestRealBrokersTakeWhatIsMade(t *testing.T) {
 	for _, v := range []kafkatest.Version{kafkatest.V4_3_0, kafkatest.V2_8_2} {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
@@ -250,7 +250,7 @@ func spliceTo(t *testing.T, rng *rand.Rand, codec Codec, stamp func() Stamp, sen
 
 // TestOldFormatsOfARealBroker lets a 2.8.2 broker store formats 0 and 1 and
 // reads what it stored.
-func TestOldFormatsOfARealBroker(t *testing.T) {
+func TestOldFormatsOfRealBrokers(t *testing.T) {
 	for magic, format := range []string{"0.9.0", "0.10.2"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()

@@ -16,7 +16,7 @@ import (
 
 // Batches that are sent one behind the other come back as they went, through
 // both listeners, also across logins.
-func TestBatchesComeBack(t *testing.T) {
+func TestBatchesComeBackOnRealBrokers(t *testing.T) {
 	for _, v := range versions() {
 		for _, how := range []string{"plaintext", "secured"} {
 			t.Run(string(v)+"/"+how, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestBatchesComeBack(t *testing.T) {
 				cluster := real(t, v)
 				o := wire.Options{Bootstrap: cluster.Bootstrap(kafkatest.Plaintext)}
 				if how == "secured" {
-					o = secured(t, cluster, password)
+					o = secured(t, cluster, kafkatest.Password)
 				}
 				client := open(t, o)
 				p := wire.Partition{Topic: topic(t, cluster, 1, 1), Number: 0}
@@ -90,7 +90,7 @@ func TestBatchesComeBack(t *testing.T) {
 }
 
 // The broker's answers tell a duplicate, a gap and a stranger's topic apart.
-func TestRefusals(t *testing.T) {
+func TestRefusalsOnRealBrokers(t *testing.T) {
 	for _, v := range versions() {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
@@ -138,7 +138,7 @@ func produce(t *testing.T, c *wire.Conn, batches ...wire.Batch) (got []wire.Ack,
 	return got, err
 }
 
-func TestWrongPassword(t *testing.T) {
+func TestWrongPasswordOnRealBrokers(t *testing.T) {
 	client := open(t, secured(t, real(t, kafkatest.V4_3_0), "wrong"))
 	_, err := client.Metadata(t.Context(), nil)
 	var login *wire.LoginError
@@ -149,7 +149,7 @@ func TestWrongPassword(t *testing.T) {
 
 // A broker that is killed fails what is under way; one that is frozen does when
 // patience is over. Both can be spoken to again afterwards.
-func TestBrokerGoesAway(t *testing.T) {
+func TestBrokerGoesAwayOnRealBrokers(t *testing.T) {
 	cluster := kafkatest.Start(t, kafkatest.Options{Version: kafkatest.V4_3_0})
 	p := wire.Partition{Topic: topic(t, cluster, 1, 1), Number: 0}
 	client := open(t, wire.Options{Bootstrap: cluster.Bootstrap(kafkatest.Plaintext), Patience: 2 * time.Second})

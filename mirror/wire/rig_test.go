@@ -23,16 +23,10 @@ var brokers kafkatest.Pool
 
 func TestMain(m *testing.M) { os.Exit(brokers.Main(m)) }
 
-const password = "a-password"
-
 // real is one cluster for most tests of a version.
 func real(t *testing.T, v kafkatest.Version) *kafkatest.Cluster {
 	t.Helper()
-	return brokers.Shared(t, kafkatest.Options{
-		Version: v, Listeners: []kafkatest.Listener{kafkatest.SASLTLS}, Users: []kafkatest.User{{Name: "mirror", Password: password}},
-		// So that a connection has to log in again within a test (KIP-368).
-		ExtraProperties: map[string]string{"connections.max.reauth.ms": "4000"},
-	})
+	return brokers.Shared(t, kafkatest.Stock(v))
 }
 
 func versions() []kafkatest.Version { return []kafkatest.Version{kafkatest.V4_3_0, kafkatest.V2_8_2} }
@@ -50,9 +44,9 @@ func open(t *testing.T, o wire.Options) *wire.Client {
 func secured(t *testing.T, c *kafkatest.Cluster, pass string) wire.Options {
 	t.Helper()
 	return wire.Options{
-		Bootstrap: c.Bootstrap(kafkatest.SASLTLS),
+		Bootstrap: c.Bootstrap(kafkatest.Relogin),
 		TLS:       &tls.Config{RootCAs: c.Authority().Pool(), MinVersion: tls.VersionTLS12},
-		SASL:      scram.Auth{User: "mirror", Pass: pass}.AsSha512Mechanism(),
+		SASL:      scram.Auth{User: "kplan", Pass: pass}.AsSha512Mechanism(),
 	}
 }
 
@@ -66,7 +60,7 @@ func topic(t *testing.T, c *kafkatest.Cluster, partitions, replicas int) string 
 		t.Fatal(err)
 	}
 	defer client.Close()
-	name := fmt.Sprintf("t%d", names.Add(1))
+	name := fmt.Sprintf("wire-%d-%d", os.Getpid(), names.Add(1))
 	resp, err := kadm.NewClient(client).CreateTopic(t.Context(), int32(partitions), int16(replicas), nil, name)
 	if err != nil || resp.Err != nil {
 		t.Fatal(err, resp.Err)
