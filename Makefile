@@ -23,7 +23,7 @@ test-unit: ## the tests without real Kafka, with the race detector; without thos
 	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip RealBrokers $$($(GO) list ./... | grep -v /cmd/kplan$$)
 
 test-cli: ## the tests through the binary, on embedded clusters
-	$(GO) test -timeout 20m -skip RealBrokers ./cmd/kplan
+	$(GO) test -parallel 12 -timeout 20m -skip RealBrokers ./cmd/kplan
 
 test-kafka: ## the tests on real Kafka: one set of brokers for all packages, two packages at a time
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))

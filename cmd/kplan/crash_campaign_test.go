@@ -21,7 +21,7 @@ func TestCrashLoopOnRealBrokers(t *testing.T) {
 		}
 		for _, c := range []crash{{example: example}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			reference, records := crashOnce(t, c, realPair)
-			crashAt(t, c, make(slots, crashParallel), realPair, reference, upTo(records))
+			crashAt(t, c, realPair, reference, upTo(records))
 			t.Logf("%+v: killed at each of %d journal records", c, records)
 		}
 	}

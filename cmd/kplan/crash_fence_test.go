@@ -22,11 +22,11 @@ import (
 // the same rules stand on the source as without a kill, and the state knows all
 // that kplan has added: a fence that nobody remembers would never be lifted. It
 // fails when the intent is recorded after the rules are made.
-func crashFenced(t *testing.T, slots slots) {
+func crashFenced(t *testing.T) {
 	c := crash{example: "production-first", fenced: true}
-	slots <- struct{}{}
-	reference, s := crashed(t, c, fencedPair)
-	<-slots
+	var reference endState
+	var s *scenario
+	inRoom(func() { reference, s = crashed(t, c, fencedPair) })
 	if len(reference.Fences) != 2 {
 		t.Fatalf("the reference run leaves the fences %v", reference.Fences)
 	}
@@ -36,8 +36,8 @@ func crashFenced(t *testing.T, slots slots) {
 	before.before = true
 	points := append(every(upTo(records), 16, records%16), around...)
 	slices.Sort(points)
-	t.Run("after", func(t *testing.T) { t.Parallel(); crashAt(t, c, slots, fencedPair, reference, slices.Compact(points)) })
-	t.Run("before", func(t *testing.T) { t.Parallel(); crashAt(t, before, slots, fencedPair, reference, around) })
+	t.Run("after", func(t *testing.T) { t.Parallel(); crashAt(t, c, fencedPair, reference, slices.Compact(points)) })
+	t.Run("before", func(t *testing.T) { t.Parallel(); crashAt(t, before, fencedPair, reference, around) })
 }
 
 // fenceRecords returns the numbers of the journal's records that are about

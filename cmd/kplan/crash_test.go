@@ -22,10 +22,6 @@ import (
 	"kplan/plan"
 )
 
-// crashParallel is how many crashed migrations run side by side: they mostly
-// wait for logs to be quiet.
-const crashParallel = 8
-
 // crash is where a run is cut off.
 type crash struct {
 	example string
@@ -70,25 +66,24 @@ func (c crash) env() []string {
 // campaign takes every record, on real brokers, and TestEveryCrashPoint of the
 // executor does in one process.
 func TestCrashLoop(t *testing.T) {
-	slots := make(slots, crashParallel)
 	t.Run("fenced", func(t *testing.T) {
 		t.Parallel()
-		crashFenced(t, slots)
+		crashFenced(t)
 	})
 	for _, example := range []string{"production-first", "production-later"} {
 		for _, c := range []crash{{example: example}, {example: example, before: true}, {example: example, topic: true}, {example: example, topic: true, before: true}} {
 			t.Run(c.name(), func(t *testing.T) {
 				t.Parallel()
-				slots <- struct{}{}
-				reference, records := crashOnce(t, c, fakePair)
-				<-slots
+				var reference endState
+				var records int
+				inRoom(func() { reference, records = crashOnce(t, c, fakePair) })
 				t.Logf("the reference run of %s has %d journal records", example, records)
 				nth := 30
 				if c == (crash{example: example}) {
 					nth = 9
 				}
 				points := every(upTo(records), nth, records%nth)
-				crashAt(t, c, slots, fakePair, reference, points)
+				crashAt(t, c, fakePair, reference, points)
 			})
 		}
 	}
@@ -111,11 +106,12 @@ func every(points []int, n, from int) []int {
 // target must have them all, once and in order.
 func TestCrashLoopOfTheMirror(t *testing.T) {
 	t.Parallel()
-	slots := make(slots, crashParallel)
 	for _, c := range []crash{{example: mirroredExample}, {example: mirroredExample, topic: true, before: true}} {
-		reference, records := crashOnce(t, c, fakePair)
+		var reference endState
+		var records int
+		inRoom(func() { reference, records = crashOnce(t, c, fakePair) })
 		t.Logf("the reference run of %+v has %d journal records", c, records)
-		crashAt(t, c, slots, fakePair, reference, every(upTo(records), mirrorNth, records%mirrorNth))
+		crashAt(t, c, fakePair, reference, every(upTo(records), mirrorNth, records%mirrorNth))
 	}
 }
 
@@ -143,7 +139,7 @@ func TestCrashSampleOnRealBrokers(t *testing.T) {
 		for _, k := range r.Perm(records)[:points] {
 			chosen = append(chosen, k+1)
 		}
-		crashAt(t, c, make(slots, crashParallel), realPair, reference, chosen)
+		crashAt(t, c, realPair, reference, chosen)
 	}
 }
 
@@ -161,23 +157,20 @@ func upTo(n int) []int {
 
 type pairOf func(*testing.T) (source, target end)
 
-// slots bounds how many migrations run side by side.
-type slots chan struct{}
-
 // crashAt runs the migration once for each point.
-func crashAt(t *testing.T, c crash, slots slots, pair pairOf, reference endState, points []int) {
+func crashAt(t *testing.T, c crash, pair pairOf, reference endState, points []int) {
 	var wg sync.WaitGroup
 	for _, k := range points {
 		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			t.Run(fmt.Sprintf("record-%d", k), func(t *testing.T) {
-				c := c
-				c.point = k
-				got, _ := crashOnce(t, c, pair)
-				if d := cmp.Diff(reference, got); d != "" {
-					t.Errorf("the end differs from the reference run's (-want +got):\n%s", d)
-				}
+			inRoom(func() {
+				t.Run(fmt.Sprintf("record-%d", k), func(t *testing.T) {
+					c := c
+					c.point = k
+					got, _ := crashOnce(t, c, pair)
+					if d := cmp.Diff(reference, got); d != "" {
+						t.Errorf("the end differs from the reference run's (-want +got):\n%s", d)
+					}
+				})
 			})
 		})
 	}

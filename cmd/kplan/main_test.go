@@ -28,6 +28,17 @@ func built() binaries { return binaries{kplan: os.Getenv(envKplan), plain: os.Ge
 // brokers are the real Kafka clusters that tests of this package share.
 var brokers kafkatest.Pool // closed by TestMain
 
+// room is for as many migrations and scripts side by side as two processors bear:
+// they mostly wait.
+var room = make(chan struct{}, 6)
+
+// inRoom does something when there is room for it. What does must not ask again.
+func inRoom(do func()) {
+	room <- struct{}{}
+	defer func() { <-room }()
+	do()
+}
+
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }

@@ -14,10 +14,6 @@ import (
 // scriptUpdate rewrites the goldens inside the scripts.
 var scriptUpdate = flag.Bool("update", false, "rewrite the goldens in the scripts")
 
-// scriptParallel is how many scripts run at once. They wait most of the time,
-// so there may be more of them than processors.
-const scriptParallel = 8
-
 // scriptLimit ends a script that hangs.
 const scriptLimit = 4 * time.Minute
 
@@ -26,7 +22,7 @@ const scriptLimit = 4 * time.Minute
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	var scripts sync.WaitGroup
-	testscript.RunT(scriptT{T: t, all: &scripts, slots: make(chan struct{}, scriptParallel)}, testscript.Params{
+	testscript.RunT(scriptT{T: t, all: &scripts}, testscript.Params{
 		Dir:           filepath.Join("testdata", "script"),
 		Setup:         scriptSetup,
 		Cmds:          scriptCommands(),
@@ -42,16 +38,15 @@ func TestScripts(t *testing.T) {
 // that go test's own -parallel counts.
 type scriptT struct {
 	*testing.T
-	all   *sync.WaitGroup
-	slots chan struct{}
+	all *sync.WaitGroup
 }
 
 // Run starts a script and returns at once.
 func (t scriptT) Run(name string, script func(testscript.T)) {
 	t.all.Go(func() {
-		t.slots <- struct{}{}
-		defer func() { <-t.slots }()
-		t.T.Run(name, func(sub *testing.T) { script(scriptT{T: sub}) })
+		inRoom(func() {
+			t.T.Run(name, func(sub *testing.T) { script(scriptT{T: sub}) })
+		})
 	})
 }
 
