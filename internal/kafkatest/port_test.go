@@ -7,7 +7,7 @@ import (
 
 // A port that somebody takes between choosing and opening it costs an attempt,
 // also when it is that of the last listener, after the first one has answered.
-func TestTakenPortIsTriedAgain(t *testing.T) {
+func TestTakenPortIsTriedAgainOnRealBrokers(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
