@@ -19,6 +19,10 @@ type Assignment struct {
 	// Offsets is the map of what was copied so far, which the Copier takes over.
 	// nil: the copy begins, and Store.Begin is told where.
 	Offsets *Map
+	// Acked is how far the target had acknowledged it. nil: not known, as of what
+	// an older kplan has kept; then it is taken for all of Offsets, and for none of
+	// it where that was kept Ahead.
+	Acked *Acked
 	// Topics are the ids of the topics that Store.Begin was told; a topic with
 	// another id is another topic. Zero: not known.
 	Topics Topics

@@ -60,7 +60,7 @@ func (c *Copier) beginAt(p *part, at Point) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.offsets, p.kept = offsets, Point{-1, -1}
+	p.offsets, p.kept, p.keptAcked = offsets, unkept, unkept
 	p.next, p.planned, p.acked, p.durable = at.Source, at.Target, at.Target, at.Target
 	return nil
 }

@@ -22,14 +22,14 @@ type Producer struct {
 // Store remembers where the copies of partitions began: at the first source
 // offset, and at the target's log end of that time, which is the start of the
 // phase (R24), and which topics these were. Begin is durable when it returns,
-// and is called before the first record is sent. Keep keeps maps. Those of
-// partitions that are copied Ahead have to be durable when it returns; of the
-// others the newest may be lost, since what is missing is found again by reading
-// the source. Begin and Keep are called from several goroutines, for one
+// and is called before the first record is sent. Keep keeps maps,
+// and how far they are acknowledged. Those of partitions that are copied Ahead
+// have to be durable when it returns; of the others the newest may be lost, since
+// what is missing is found again by reading the source. Begin and Keep are called from several goroutines, for one
 // partition never by two at once.
 type Store interface {
 	Begin(wire.Partition, Beginning) error
-	Keep(map[wire.Partition]*Map) error
+	Keep(map[wire.Partition]Kept) error
 }
 
 // Config is a copy from one cluster to another.

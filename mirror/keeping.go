@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,11 +22,13 @@ type Shelf interface {
 }
 
 // What the mirror keeps of a partition: where its copy began (JSON), its offset
-// map in chunks (binary), and that its last owner ended in order; and of a topic
-// how many partitions it had at first.
+// map in chunks (binary), how far the target has acknowledged it (JSON), and that
+// its last owner ended in order; and of a topic how many partitions it had at
+// first.
 const (
 	beginPrefix   = "begin/"
 	mapPrefix     = "map/"
+	ackedPrefix   = "acked/"
 	settledPrefix = "settled/"
 	sizePrefix    = "size/"
 )
@@ -103,16 +106,20 @@ func (k *Keeper) Begin(p wire.Partition, b Beginning) error {
 	return k.shelf.Put(ctx, map[string][]byte{beginPrefix + about(p): text})
 }
 
-// Keep keeps maps; they are durable when it returns. It gives up after a minute.
-func (k *Keeper) Keep(maps map[wire.Partition]*Map) error {
+// Keep keeps maps, and how far they are acknowledged; all of it is durable when
+// it returns. It gives up after a minute.
+func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
 	defer cancel()
 	values, next := map[string][]byte{}, map[wire.Partition]chunks{}
-	for p, m := range maps {
+	for p, one := range maps {
 		k.mu.Lock()
 		known := k.known[p]
 		k.mu.Unlock()
-		made, err := k.changes(p, m, known, values)
+		made, err := k.changes(p, one.Offsets, known, values)
+		if err == nil {
+			values[ackedPrefix+about(p)], err = one.Acked.encode()
+		}
 		if err != nil {
 			return fmt.Errorf("keeping the offset map of %s[%d]: %w", p.Topic, p.Number, err)
 		}
@@ -174,25 +181,38 @@ func (k *Keeper) part(m *Map, number int) *Map {
 	return part
 }
 
-// Load returns the maps of those partitions whose copy has begun. They are as
-// they were kept last: the newest records may be missing, until the partition's
-// owner has drained it, or left it.
-func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]*Map, error) {
+// Load returns what the target has acknowledged of partitions whose copy has
+// begun, as it was kept last: the newest records may be missing, until the
+// partition's owner has drained it, or left it. The maps that were kept by a
+// kplan which did not note what was acknowledged are in unproven: each may name
+// records that are planned and were never sent, and is good for nothing before
+// CutTarget has cut it at the target's true log end (R5).
+func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (copied, unproven map[wire.Partition]*Map, err error) {
 	found, err := k.read(ctx, partitions)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	maps := map[wire.Partition]*Map{}
+	copied, unproven = map[wire.Partition]*Map{}, map[wire.Partition]*Map{}
 	for p, f := range found {
-		if f.begun {
-			maps[p] = f.Offsets
+		switch {
+		case !f.begun:
+		case f.Acked == nil && f.whole > 0:
+			unproven[p] = f.Offsets
+		default:
+			if f.Acked != nil {
+				err = f.Offsets.CutTarget(f.Acked.Target)
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("reading how far %s[%d] is acknowledged: %w", p.Topic, p.Number, err)
+			}
+			copied[p] = f.Offsets
 		}
 	}
-	return maps, nil
+	return copied, unproven, nil
 }
 
-// Assignments returns how the copies of partitions go on: Offsets, Topics and
-// Settled as they were kept, for new partitions the zero value. From here on the
+// Assignments returns how the copies of partitions go on: Offsets, Acked, Topics
+// and Settled as they were kept, for new partitions the zero value. From here on the
 // Keeper is the one that keeps what is about them.
 func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]Assignment, error) {
 	found, err := k.read(ctx, partitions)
@@ -247,7 +267,7 @@ func (k *Keeper) Sizes(ctx context.Context, topics map[string]int) (map[string]i
 func (k *Keeper) Forget(ctx context.Context, topics []string) error {
 	gone := map[string][]byte{}
 	for _, topic := range topics {
-		for _, prefix := range []string{beginPrefix, mapPrefix, settledPrefix} {
+		for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
 			some, err := k.shelf.All(ctx, prefix+topic+"/")
 			if err != nil {
 				return fmt.Errorf("reading the mirror's state: %w", err)
@@ -298,8 +318,8 @@ func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wir
 		all[p] = &found{}
 	}
 	values := map[string]map[string][]byte{}
-	for _, prefix := range []string{beginPrefix, mapPrefix, settledPrefix} {
-		some, err := k.shelf.All(ctx, prefix)
+	for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
+		some, err := k.shelf.All(ctx, narrow(prefix, topicsIn(partitions)))
 		if err != nil {
 			return nil, fmt.Errorf("reading the mirror's state: %w", err)
 		}
@@ -321,6 +341,13 @@ func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wir
 			return nil, fmt.Errorf("reading where the copy of %s[%d] began: %w", p.Topic, p.Number, err)
 		}
 		f.Offsets = m
+		if text, ok := values[ackedPrefix][ackedPrefix+about(p)]; ok {
+			acked, err := decodeAcked(text)
+			if err != nil {
+				return nil, fmt.Errorf("reading how far %s[%d] is acknowledged: %w", p.Topic, p.Number, err)
+			}
+			f.Acked = &acked
+		}
 	}
 	for name := range values[mapPrefix] {
 		p, number, err := aboutWhat(strings.TrimPrefix(name, mapPrefix))
@@ -367,4 +394,14 @@ func (f *found) join(p wire.Partition, values map[string][]byte) error {
 		f.whole = i + 1
 	}
 	return nil
+}
+
+func topicsIn(partitions []wire.Partition) []string {
+	var topics []string
+	for _, p := range partitions {
+		if !slices.Contains(topics, p.Topic) {
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
 }

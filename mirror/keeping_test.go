@@ -57,6 +57,11 @@ func keeper(s *shelf) *mirror.Keeper {
 	return k
 }
 
+// allAcked is what is kept of a partition of which all is on the target.
+func allAcked(p wire.Partition, m *mirror.Map) map[wire.Partition]mirror.Kept {
+	return map[wire.Partition]mirror.Kept{p: {Offsets: m, Acked: mirror.Acked{Point: m.End()}}}
+}
+
 func sameMap(t *testing.T, want, got *mirror.Map) {
 	t.Helper()
 	if got == nil || want.Start() != got.Start() || want.End() != got.End() {
@@ -98,7 +103,7 @@ func TestKeeperKeepsWhatIs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := k.Keep(map[wire.Partition]*mirror.Map{p: m.Clone()}); err != nil {
+			if err := k.Keep(allAcked(p, m.Clone())); err != nil {
 				t.Fatal(err)
 			}
 			if rnd.IntN(3) == 0 {
@@ -132,11 +137,11 @@ func TestKeeperWritesWhatChanged(t *testing.T) {
 		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+		if err := k.Keep(allAcked(p, m)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.puts > 1+300+100 {
+	if s.puts > 1+2*300+100 {
 		t.Errorf("%d values for 300 changes of a map of 100 chunks", s.puts)
 	}
 }
@@ -156,22 +161,22 @@ func TestKeeperJoinsWhatFits(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i == 3 {
-			if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+			if err := keeper(s).Keep(allAcked(p, m)); err != nil {
 				t.Fatal(err)
 			}
 			before, _ = s.All(t.Context(), "")
 		}
 	}
-	if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+	if err := keeper(s).Keep(allAcked(p, m)); err != nil {
 		t.Fatal(err)
 	}
 	s.values["map/t/0/000001"] = before["map/t/0/000001"]
-	got, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+	got, _, err := keeper(s).Load(t.Context(), []wire.Partition{p})
 	if err != nil || got[p].Len() != 4 {
 		t.Errorf("%d segments, %v", got[p].Len(), err)
 	}
 	s.values["map/t/0/000000"][9] ^= 1
-	if _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
+	if _, _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
 		t.Error("a damaged chunk is taken for a map")
 	}
 }

@@ -140,3 +140,16 @@ func (m *Map) bySource(offset int64) int {
 func (m *Map) byTarget(offset int64) int {
 	return sort.Search(len(m.segments), func(i int) bool { return m.segments[i].TargetEnd() > offset })
 }
+
+// before is where the map would end if CutTarget cut it at a log end that it
+// covers.
+func (m *Map) before(logEnd int64) Point {
+	if logEnd >= m.end.Target {
+		return m.end
+	}
+	i := m.byTarget(logEnd)
+	if i < len(m.segments) && m.segments[i].Target < logEnd {
+		return Point{m.segments[i].Source + logEnd - m.segments[i].Target, logEnd}
+	}
+	return Point{m.sourceEndBefore(i), logEnd}
+}

@@ -62,13 +62,14 @@ type part struct {
 	ahead   bool
 	fromEnd bool
 
-	next    int64 // source offset to read
-	epoch   int32 // leader epoch of the last batch that was read, -1: none
-	muted   bool  // why says that the source cannot be read
-	starved bool  // the last answer had a part of a batch only
-	busy    bool  // an answer is waited for
-	mark    int64 // the source's last stable offset, as heard last
-	start   int64 // the source's log start, as heard last
+	next    int64     // source offset to read
+	epochs  epochs    // of what was read
+	muted   bool      // why says that the source cannot be read
+	starved bool      // the last answer had a part of a batch only
+	busy    bool      // an answer is waited for
+	mark    int64     // the source's last stable offset, as heard last
+	start   int64     // the source's log start, as heard last
+	heard   time.Time // when the source told the two last; zero: never
 
 	planned int64
 	present int64 // target offsets below are in the log already and only planned anew
@@ -88,14 +89,16 @@ type part struct {
 	ended   int64      // the target's log end at the last resume
 	stuck   int        // refusals of the sequence that belongs there
 	warned  bool       // of records that somebody else has sent
-	kept    Point      // up to where the store knows the map
+	kept    Point      // up to where the store knows the map; -1: not this one
 	plans   int        // resumes: what was planned before the last one does not count
 	latest  int64      // newest time stamp of the batch that was acknowledged last, in ms
 	durable int64      // ahead: target offsets below have their place in the store's map
 
+	keptAcked Point // up to where the store knows it to be acknowledged; -1: not this one
+
 	short bool // of replicas, since the last acknowledgement
-	heard bool // the source has told its mark
 	meter meter
+	going going
 
 	filter batch.Filter
 	copied counts
@@ -105,13 +108,20 @@ type counts struct{ records, bytes int64 }
 
 func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 	made := &part{
-		Partition: p, lane: -1, epoch: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
-		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest,
+		Partition: p, lane: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
+		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest, going: going{moved: time.Now()},
 	}
 	if a.Offsets != nil {
-		made.kept = a.Offsets.End()
-		made.next, made.planned = made.kept.Source, made.kept.Target
-		made.acked, made.durable = made.planned, made.planned
+		end := a.Offsets.End()
+		made.next, made.planned, made.durable = end.Source, end.Target, end.Target
+		switch {
+		case a.Acked != nil:
+			made.acked, made.epochs, made.start = min(a.Acked.Target, end.Target), a.Acked.Epochs, a.Acked.Start
+		case a.Ahead: // what was only planned is in the map as well
+			made.acked = a.Offsets.Start().Target
+		default:
+			made.acked = end.Target
+		}
 		if !a.Settled { // whoever copied it before may have died a moment ago
 			made.quiet = time.Now().Add(wait)
 		}
@@ -202,7 +212,7 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 	if err != nil || b.LastOffset() < p.next {
 		return err
 	}
-	p.epoch = b.LeaderEpoch()
+	p.epochs.note(b.LeaderEpoch(), b.Offset())
 	if kind != batch.Data {
 		p.next = b.NextOffset()
 		return nil

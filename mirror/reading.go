@@ -67,7 +67,7 @@ func (c *Copier) positions(r route, first int, epochs func(wire.Partition) (int3
 		if p.wants(c.Limits.Partition) {
 			p.busy = true
 			parts[p.Partition] = p
-			at := wire.Position{Partition: p.Partition, Offset: p.next, LeaderEpoch: epoch, LastEpoch: p.epoch, MaxBytes: int32(c.Limits.Partition)}
+			at := wire.Position{Partition: p.Partition, Offset: p.next, LeaderEpoch: epoch, LastEpoch: p.epochs.at(p.next), MaxBytes: int32(c.Limits.Partition)}
 			if p.starved {
 				hungry = append(hungry, at)
 			} else {
@@ -149,7 +149,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 		p.short = false
 		p.note(nil)
 	}
-	p.mark, p.start, p.heard = f.LastStable, f.LogStart, true
+	p.mark, p.start, p.heard = f.LastStable, f.LogStart, time.Now()
 	if p.mark < 0 {
 		p.mark = f.HighWatermark
 	}
@@ -164,6 +164,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 	if p.ahead && p.durable < p.planned {
 		c.keepSoon()
 	}
+	p.going.read(p, p.heard)
 	if p.phase == Copying && p.planned < p.present && p.next >= p.mark && len(f.Records) == 0 {
 		p.suspect(c, &SurplusError{Target: p.planned})
 	}

@@ -196,12 +196,17 @@ func (c *Copier) resumeAt(ctx context.Context, p *part, end int64, looked time.T
 	p.plans++
 	p.next, p.planned = p.offsets.End().Source, p.offsets.End().Target
 	p.present, p.acked, p.durable = end, p.planned, min(p.durable, p.planned)
-	p.epoch, p.fresh, p.proved, p.doubt, p.looked = -1, false, false, nil, looked
+	p.kept, p.keptAcked = unkept, unkept // what is planned from here on may be something else, and end at the same place
+	p.epochs = p.epochs.below(p.next)
+	p.fresh, p.proved, p.doubt, p.looked = false, false, nil, looked
 	p.phase = Copying
 	if !p.short {
 		p.note(nil)
 	}
 }
+
+// unkept is the end of no map.
+var unkept = Point{-1, -1}
 
 // halt stops a partition for a reason that does not pass, and lets it wait for
 // any other.

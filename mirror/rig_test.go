@@ -47,11 +47,11 @@ func uniqueName() string { return fmt.Sprintf("mirror-%d-%d", os.Getpid(), names
 type memory struct {
 	mu    sync.Mutex
 	begun map[wire.Partition]mirror.Beginning
-	maps  map[wire.Partition]*mirror.Map
+	kept  map[wire.Partition]mirror.Kept
 }
 
 func newMemory() *memory {
-	return &memory{begun: map[wire.Partition]mirror.Beginning{}, maps: map[wire.Partition]*mirror.Map{}}
+	return &memory{begun: map[wire.Partition]mirror.Beginning{}, kept: map[wire.Partition]mirror.Kept{}}
 }
 
 func (m *memory) Begin(p wire.Partition, b mirror.Beginning) error {
@@ -61,11 +61,11 @@ func (m *memory) Begin(p wire.Partition, b mirror.Beginning) error {
 	return nil
 }
 
-func (m *memory) Keep(maps map[wire.Partition]*mirror.Map) error {
+func (m *memory) Keep(kept map[wire.Partition]mirror.Kept) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for p, one := range maps {
-		m.maps[p] = one
+	for p, one := range kept {
+		m.kept[p] = one
 	}
 	return nil
 }
@@ -78,18 +78,18 @@ func (m *memory) known(t *testing.T, partitions []wire.Partition, lost bool) map
 	all := map[wire.Partition]mirror.Assignment{}
 	for _, p := range partitions {
 		begin, ok := m.begun[p]
-		kept := m.maps[p]
+		kept, known := m.kept[p]
 		switch {
 		case !ok:
 			all[p] = mirror.Assignment{}
-		case lost || kept == nil:
+		case lost || !known:
 			made, err := mirror.NewMap(begin.Point)
 			if err != nil {
 				t.Fatal(err)
 			}
 			all[p] = mirror.Assignment{Offsets: made, Topics: begin.Topics}
 		default:
-			all[p] = mirror.Assignment{Offsets: kept.Clone(), Topics: begin.Topics}
+			all[p] = mirror.Assignment{Offsets: kept.Offsets.Clone(), Acked: &kept.Acked, Topics: begin.Topics}
 		}
 	}
 	return all

@@ -283,6 +283,7 @@ func (p *part) answered(s *sender, c cut, a wire.Ack) {
 		p.suspect(s.copier, misplaced)
 	case p.phase == Copying:
 		p.acked = max(p.acked, c.base+c.count)
+		p.going.arrived(p.acked, time.Now())
 		p.latest = c.time
 		if p.short {
 			p.short = false

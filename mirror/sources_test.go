@@ -30,11 +30,11 @@ func (m *mortal) Begin(p wire.Partition, b mirror.Beginning) error {
 	return m.Store.Begin(p, b)
 }
 
-func (m *mortal) Keep(maps map[wire.Partition]*mirror.Map) error {
+func (m *mortal) Keep(kept map[wire.Partition]mirror.Kept) error {
 	if m.dead.Load() {
 		return nil
 	}
-	return m.Store.Keep(maps)
+	return m.Store.Keep(kept)
 }
 
 // crash lets a mirror copy for a moment, and ends it as kill -9 would.

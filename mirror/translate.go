@@ -33,6 +33,11 @@ func (m *Map) ToTarget(position int64) (int64, error) {
 	return m.end.Target, nil
 }
 
+// Place is ToTarget for the position of a group: one before the first record
+// that was to be copied, which the source did not have any more, is at the
+// beginning.
+func (m *Map) Place(position int64) (int64, error) { return m.ToTarget(max(position, m.start.Source)) }
+
 // ToSource is ToTarget the other way: the mirror that finds the target's log
 // end there reads on at that source offset.
 func (m *Map) ToSource(position int64) (int64, error) {

@@ -145,8 +145,8 @@ func TestRemoveAtOnce(t *testing.T) {
 	}
 	f.store.mu.Lock()
 	defer f.store.mu.Unlock()
-	if m := f.store.maps[f.partitions[0]]; m != nil && m.Records() > 0 {
-		t.Errorf("a map of %d records was kept", m.Records())
+	if k, ok := f.store.kept[f.partitions[0]]; ok && k.Offsets.Records() > 0 {
+		t.Errorf("a map of %d records was kept", k.Offsets.Records())
 	}
 }
 
@@ -207,11 +207,28 @@ func (r *refusing) set(fail bool) {
 	r.fail = fail
 }
 
-func (r *refusing) Keep(maps map[wire.Partition]*mirror.Map) error {
+func (r *refusing) Keep(kept map[wire.Partition]mirror.Kept) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.fail {
 		return r.err
 	}
-	return r.Store.Keep(maps)
+	return r.Store.Keep(kept)
+}
+
+// noting is a store that remembers all that it was given.
+type noting struct {
+	mirror.Store
+
+	mu   sync.Mutex
+	kept []mirror.Kept
+}
+
+func (n *noting) Keep(kept map[wire.Partition]mirror.Kept) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, one := range kept {
+		n.kept = append(n.kept, one)
+	}
+	return n.Store.Keep(kept)
 }
