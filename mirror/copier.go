@@ -109,7 +109,8 @@ type Copier struct {
 	loans    sync.Pool // *loan
 	patcher  *batch.Patcher
 	routing  routing
-	keeping  sync.Mutex // held while the store keeps maps: an older one must not come last
+	keeping  sync.Mutex   // held while the store keeps maps: an older one must not come last
+	parked   atomic.Int64 // bytes of batches that wait in memory of their own
 
 	mu      sync.Mutex
 	senders map[route]*sender
@@ -175,6 +176,7 @@ func (c *Copier) Run(ctx context.Context) error {
 	c.group.Go(func() { c.resumeAll(reading) })
 	c.group.Go(func() { c.routeAll(reading) })
 	c.group.Go(func() { c.keepAhead(loops) })
+	c.group.Go(func() { c.relieveAll(loops) })
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	var failing notice

@@ -67,6 +67,8 @@ type part struct {
 	muted   bool      // why says that the source cannot be read
 	starved bool      // the last answer had a part of a batch only
 	busy    bool      // an answer is waited for
+	asked   int64     // the source offset that it is about
+	rest    time.Time // nothing is read before
 	mark    int64     // the source's last stable offset, as heard last
 	start   int64     // the source's log start, as heard last
 	heard   time.Time // when the source told the two last; zero: never
@@ -75,8 +77,10 @@ type part struct {
 	present int64 // target offsets below are in the log already and only planned anew
 	acked   int64
 	queue   []cut
-	apart   int // batches that are sent before merging is tried again
-	queued  int // bytes
+	head    time.Time // since when the first of them is the first
+	parked  bool      // the queue is short, in memory of its own, and nothing more is read
+	apart   int       // batches that are sent before merging is tried again
+	queued  int       // bytes
 	flight  []cut
 	broker  int32      // where the flight went
 	conn    *wire.Conn // on which it went
@@ -131,7 +135,7 @@ func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 
 // wants reports whether more may be read. p.mu is held.
 func (p *part) wants(limit int) bool {
-	return p.phase == Copying && !p.leaving && !p.busy && p.queued < limit
+	return p.phase == Copying && !p.leaving && !p.busy && !p.parked && p.queued < limit && !time.Now().Before(p.rest)
 }
 
 // stop ends the copy of this partition. p.mu is held.
@@ -169,7 +173,7 @@ func (p *part) drop() {
 	for _, c := range p.queue {
 		c.release()
 	}
-	p.queue, p.queued = nil, 0
+	p.queue, p.queued, p.parked = nil, 0, false
 }
 
 // take plans what an answer brought for this partition. p.mu is held.
@@ -385,6 +389,9 @@ func (p *part) plan(runs ...batch.Run) error {
 func (p *part) put(c *Copier, one cut) error {
 	if p.looked.Before(p.quiet) && (p.ahead || c.forgotten(one.time, time.Now())) {
 		return errUnderWay
+	}
+	if len(p.queue) == 0 {
+		p.head = time.Now()
 	}
 	p.queue = append(p.queue, one)
 	p.queued += len(one.bytes)

@@ -65,7 +65,7 @@ func (c *Copier) positions(r route, first int, epochs func(wire.Partition) (int3
 		}
 		p.mu.Lock()
 		if p.wants(c.Limits.Partition) {
-			p.busy = true
+			p.busy, p.asked = true, p.next
 			parts[p.Partition] = p
 			at := wire.Position{Partition: p.Partition, Offset: p.next, LeaderEpoch: epoch, LastEpoch: p.epochs.at(p.next), MaxBytes: int32(c.Limits.Partition)}
 			if p.starved {
@@ -110,7 +110,7 @@ func (c *Copier) plan(parts map[wire.Partition]*part, answer *wire.Answer) {
 		delete(parts, f.Partition)
 		p.mu.Lock()
 		p.busy = false
-		if p.phase == Copying {
+		if p.phase == Copying && p.asked == p.next { // else it was taken back meanwhile, and is asked again
 			p.hear(c, answer, f)
 		}
 		ready := p.phase == Copying && len(p.queue) > 0
@@ -174,6 +174,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 func (p *part) unread(err error) {
 	if p.phase == Copying {
 		p.muted = true
+		p.rest = time.Now().Add(pauseBroken) // the others of its lane need not ask with it all the time
 		p.note(fmt.Errorf("reading the source: %w", err))
 	}
 }
