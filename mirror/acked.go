@@ -15,7 +15,7 @@ import (
 type Acked struct {
 	Point
 	Start  int64   // the source's log start, as heard last; 0: nothing is known to be gone
-	Epochs []Epoch // the source's leader epochs below Source, oldest first; none: not known
+	Epochs []Epoch // the source's leader epochs under which what is in the map was written, oldest first; none: not known
 }
 
 // Epoch says from which source offset on records were written under a leader

@@ -109,13 +109,15 @@ type Copier struct {
 	loans    sync.Pool // *loan
 	patcher  *batch.Patcher
 	routing  routing
-	keeping  sync.Mutex   // held while the store keeps maps: an older one must not come last
-	parked   atomic.Int64 // bytes of batches that wait in memory of their own
+	keeping  sync.Mutex    // held while the store keeps maps: an older one must not come last
+	inspects chan struct{} // has a place for each partition of which the target may be read
+	parked   atomic.Int64  // bytes of batches that wait in memory of their own
 
 	mu      sync.Mutex
 	senders map[route]*sender
 	readers map[route]bool
 	wake    chan struct{} // tells the resumer
+	fresh   chan struct{} // tells what begins new copies
 	planned chan struct{} // tells keepAhead
 	group   sync.WaitGroup
 	loopCtx context.Context
@@ -139,7 +141,7 @@ func New(conf Config) (*Copier, error) {
 	}
 	c := &Copier{
 		Config: conf, patcher: batch.NewPatcher(), throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
-		wake: make(chan struct{}, 1), planned: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), fresh: make(chan struct{}, 1), planned: make(chan struct{}, 1), inspects: make(chan struct{}, mostInspects),
 	}
 	c.table.Store(&table{})
 	c.splicers.New = func() any { return spare.Sibling() }
@@ -174,6 +176,7 @@ func (c *Copier) Run(ctx context.Context) error {
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)
 	c.group.Go(func() { c.resumeAll(reading) })
+	c.group.Go(func() { c.beginAll(reading) })
 	c.group.Go(func() { c.routeAll(reading) })
 	c.group.Go(func() { c.keepAhead(loops) })
 	c.group.Go(func() { c.relieveAll(loops) })

@@ -28,7 +28,7 @@ func (p *part) changed() (version, bool) {
 		p.stop(fmt.Errorf("keeping the offset map: %w", err))
 		return version{}, false
 	}
-	acked := Acked{Point: m.End(), Start: p.start, Epochs: p.epochs.below(m.End().Source)}
+	acked := Acked{Point: m.End(), Start: p.start}
 	if p.ahead {
 		m = p.offsets.Clone()
 		if err = m.Cover(Point{p.next, p.planned}); err != nil {
@@ -36,6 +36,7 @@ func (p *part) changed() (version, bool) {
 			return version{}, false
 		}
 	}
+	acked.Epochs = p.epochs.below(m.End().Source)
 	return version{Kept{m, acked}, p, p.plans}, m.End() != p.kept || acked.Point != p.keptAcked
 }
 

@@ -73,30 +73,32 @@ type part struct {
 	start   int64     // the source's log start, as heard last
 	heard   time.Time // when the source told the two last; zero: never
 
-	planned int64
-	present int64 // target offsets below are in the log already and only planned anew
-	acked   int64
-	queue   []cut
-	head    time.Time // since when the first of them is the first
-	parked  bool      // the queue is short, in memory of its own, and nothing more is read
-	apart   int       // batches that are sent before merging is tried again
-	queued  int       // bytes
-	flight  []cut
-	broker  int32      // where the flight went
-	conn    *wire.Conn // on which it went
-	proved  bool       // a batch was acknowledged since the last resume
-	tries   int        // failures without an acknowledgement in between
-	until   time.Time  // not to be resumed before
-	quiet   time.Time  // from then on nothing is under way that nobody waits for
-	looked  time.Time  // when the target's log end was asked for that the plan goes on from
-	doubt   error      // what seems to be wrong, and is looked into by the resumer
-	ended   int64      // the target's log end at the last resume
-	stuck   int        // refusals of the sequence that belongs there
-	warned  bool       // of records that somebody else has sent
-	kept    Point      // up to where the store knows the map; -1: not this one
-	plans   int        // resumes: what was planned before the last one does not count
-	latest  int64      // newest time stamp of the batch that was acknowledged last, in ms
-	durable int64      // ahead: target offsets below have their place in the store's map
+	planned   int64
+	present   int64 // target offsets below are in the log already and only planned anew
+	acked     int64
+	queue     []cut
+	head      time.Time // since when the first of them is the first
+	parked    bool      // the queue is short, in memory of its own, and nothing more is read
+	apart     int       // batches that are sent before merging is tried again
+	queued    int       // bytes
+	flight    []cut
+	broker    int32      // where the flight went
+	conn      *wire.Conn // on which it went
+	proved    bool       // a batch was acknowledged since the last resume
+	tries     int        // failures without an acknowledgement in between
+	until     time.Time  // not to be resumed before
+	quiet     time.Time  // from then on nothing is under way that nobody waits for
+	looked    time.Time  // when the target's log end was asked for that the plan goes on from
+	doubt     error      // what seems to be wrong, and is looked into by the resumer
+	looking   bool       // it is, or what is on the target is looked at
+	ended     int64      // the target's log end at the last resume
+	stuck     int        // refusals of the sequence that belongs there
+	inspected int64      // target offsets below were looked at, or acknowledged
+	warned    bool       // of records that somebody else has sent
+	kept      Point      // up to where the store knows the map; -1: not this one
+	plans     int        // resumes: what was planned before the last one does not count
+	latest    int64      // newest time stamp of the batch that was acknowledged last, in ms
+	durable   int64      // ahead: target offsets below have their place in the store's map
 
 	keptAcked Point // up to where the store knows it to be acknowledged; -1: not this one
 

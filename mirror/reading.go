@@ -131,7 +131,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 		p.suspect(c, &GapError{Partition: p.Partition, Next: p.next, LogStart: f.LogStart, LogEnd: f.HighWatermark})
 		return
 	case f.DivergingAt >= 0:
-		p.suspect(c, &TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt})
+		p.suspect(c, &TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt, Epoch: p.epochs.at(p.next), Read: p.next})
 		return
 	case f.Err != nil && wire.Retriable(f.Err):
 		p.unread(f.Err)
