@@ -23,21 +23,21 @@ func (p *part) changed() (version, bool) {
 	if p.offsets == nil || p.fresh {
 		return version{}, false
 	}
-	m, err := p.landed()
+	acked := p.ackedPoint()
+	p.offsets.Trim(min(p.start, acked.Source))
+	end := acked
+	if p.ahead {
+		end = p.plannedPoint()
+	}
+	if end == p.kept && acked == p.keptAcked {
+		return version{}, false
+	}
+	m, err := p.upTo(end)
 	if err != nil {
 		p.stop(fmt.Errorf("keeping the offset map: %w", err))
 		return version{}, false
 	}
-	acked := Acked{Point: m.End(), Start: p.start}
-	if p.ahead {
-		m = p.offsets.Clone()
-		if err = m.Cover(Point{p.next, p.planned}); err != nil {
-			p.stop(fmt.Errorf("keeping the offset map: %w", err))
-			return version{}, false
-		}
-	}
-	acked.Epochs = p.epochs.below(m.End().Source)
-	return version{Kept{m, acked}, p, p.plans}, m.End() != p.kept || acked.Point != p.keptAcked
+	return version{Kept{m, Acked{Point: acked, Start: p.start, Epochs: p.epochs.below(end.Source)}}, p, p.plans}, true
 }
 
 // keep hands that to the store which has changed.

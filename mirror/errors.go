@@ -68,7 +68,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s[%d]: the target's log ends at %d, before the offset %d where the copy began: the topic was deleted, or made anew. Look at it, then copy it anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.Least)
+	return fmt.Sprintf("%s[%d]: the target's log ends at %d, before the offset %d where the offset map begins: the topic was deleted, or made anew, or has lost nearly all. Look at it, then copy it anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.Least)
 }
 
 // RecreatedError says that a topic is not the one whose copy was begun.

@@ -42,14 +42,10 @@ func (g *going) looked(target int64, now time.Time) {
 // copiedTo is the source offset below which everything is acknowledged. p.mu is
 // held.
 func (p *part) copiedTo() int64 {
-	switch {
-	case p.offsets == nil:
+	if p.offsets == nil {
 		return 0
-	case p.phase == Copying && p.acked >= p.planned:
-		return p.next // what was read and holds nothing to copy is known, too
-	default:
-		return p.offsets.before(p.acked).Source
 	}
+	return p.ackedPoint().Source
 }
 
 // StalledError says that a partition has something to copy and makes no

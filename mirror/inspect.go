@@ -116,7 +116,7 @@ var errNoRoutes = errors.New("the leaders are not known yet")
 // inspected judges one answer and says where to go on.
 func (c *Copier) inspected(p *part, answer *wire.Answer, at int64) (int64, error) {
 	p.mu.Lock()
-	start := p.offsets.Start().Target
+	start := p.offsets.Origin().Target
 	p.mu.Unlock()
 	for _, f := range answer.Partitions {
 		if f.Partition != p.Partition {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -88,12 +89,13 @@ func TestKeeperKeepsWhatIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		mirror.PackAfter(m, 3)
 		for range 30 {
 			switch rnd.IntN(8) {
 			case 0:
 				err = m.CutTarget(m.Start().Target + rnd.Int64N(m.End().Target-m.Start().Target+1))
 			case 1:
-				err = m.TrimBefore(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
+				m.Trim(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
 			default:
 				for range rnd.IntN(6) {
 					end := m.End()
@@ -133,8 +135,9 @@ func TestKeeperWritesWhatChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 300 {
-		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+	mirror.PackAfter(m, 3)
+	for i := range int64(300) {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1 + i%2}); err != nil {
 			t.Fatal(err)
 		}
 		if err := k.Keep(allAcked(p, m)); err != nil {
@@ -152,12 +155,13 @@ func TestKeeperJoinsWhatFits(t *testing.T) {
 	s := newShelf()
 	p := wire.Partition{Topic: "t"}
 	m, _ := mirror.NewMap(mirror.Point{})
+	mirror.PackAfter(m, 3)
 	if err := keeper(s).Begin(p, mirror.Beginning{}); err != nil {
 		t.Fatal(err)
 	}
 	var before map[string][]byte
 	for i := range 9 {
-		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1 + int64(i%2)}); err != nil {
 			t.Fatal(err)
 		}
 		if i == 3 {
@@ -178,6 +182,48 @@ func TestKeeperJoinsWhatFits(t *testing.T) {
 	s.values["map/t/0/000000"][9] ^= 1
 	if _, _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
 		t.Error("a damaged chunk is taken for a map")
+	}
+}
+
+// Chunks that version 1 has written are read, go on, and are not written again.
+func TestKeeperGoesOnFromVersionOne(t *testing.T) {
+	s := newShelf()
+	p := wire.Partition{Topic: "t"}
+	whole, _ := mirror.NewMap(mirror.Point{Source: 5})
+	if err := keeper(s).Begin(p, mirror.Beginning{Point: whole.Start()}); err != nil {
+		t.Fatal(err)
+	}
+	for number := range 3 { // a chunk begins where the one before ends
+		part, _ := mirror.NewMap(whole.End())
+		for i := range int64(8) {
+			one := mirror.Segment{Source: whole.End().Source + 1, Target: whole.End().Target, Length: 1 + i%2}
+			if err := errors.Join(part.Append(one), whole.Append(one)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.values[fmt.Sprintf("map/t/0/%06d", number)] = mirror.One(part)
+	}
+	k := keeper(s)
+	known, err := k.Assignments(t.Context(), []wire.Partition{p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := known[p].Offsets
+	sameMap(t, whole, m)
+	first := bytes.Clone(s.values["map/t/0/000000"])
+	for range 20 {
+		one := mirror.Segment{Source: whole.End().Source + 2, Target: whole.End().Target, Length: 1}
+		if err := errors.Join(m.Append(one), whole.Append(one), k.Keep(allAcked(p, m.Clone()))); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameMap(t, whole, got[p])
+	}
+	if !bytes.Equal(first, s.values["map/t/0/000000"]) {
+		t.Error("a chunk that has not changed is written again")
 	}
 }
 

@@ -367,7 +367,7 @@ func behind(runs []batch.Run, n int64) []batch.Run {
 
 // stamp is the header of a batch at that target offset (R24).
 func (p *part) stamp(c *Copier, target int64) (batch.Stamp, error) {
-	sequence, err := batch.Sequence(target, p.offsets.Start().Target, 0)
+	sequence, err := batch.Sequence(target, p.offsets.Origin().Target, 0)
 	return batch.Stamp{ProducerID: c.Producer.ID, Epoch: c.Producer.Epoch, Sequence: sequence}, err
 }
 
