@@ -257,6 +257,12 @@ func TestAStrangerIsNamed(t *testing.T) {
 			}
 			f.drained(t, c, f.partitions[1])
 			f.same(t, f.partitions[1])
+			before := f.ends(t, f.target)[f.partitions[0]]
+			f.write(t, 20)
+			f.drained(t, c, f.partitions[1])
+			if end := f.ends(t, f.target)[f.partitions[0]]; end != before || !running && end != 21 {
+				t.Errorf("%d records were written behind the stranger's, and %d after it was named", before-21, end-before)
+			}
 		})
 	}
 }
