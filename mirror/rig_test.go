@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -107,9 +108,12 @@ type stage struct {
 func newStage(t *testing.T, source, target *kafkatest.Cluster, partitions int, replicas int16, configs map[string]*string) *stage {
 	t.Helper()
 	s := &stage{source: source, target: target, topic: uniqueName(), store: newMemory()}
+	forever := "-1" // some records here are years old
+	all := map[string]*string{"retention.ms": &forever}
+	maps.Copy(all, configs)
 	for _, c := range []*kafkatest.Cluster{source, target} {
 		admin := kadm.NewClient(client(t, c))
-		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, configs, s.topic)
+		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, all, s.topic)
 		if err != nil || resp.Err != nil {
 			t.Fatal(err, resp.Err)
 		}

@@ -142,6 +142,9 @@ func (b *Buffer) Hold() { b.refs.Add(1) }
 
 // Release takes one holder away. After the last nobody may look at Bytes.
 func (b *Buffer) Release() {
+	if b.pool == nil { // memory of its own
+		return
+	}
 	switch left := b.refs.Add(-1); {
 	case left > 0:
 		return
@@ -149,9 +152,6 @@ func (b *Buffer) Release() {
 		panic("wire: a buffer was released more often than it was held")
 	}
 	p := b.pool
-	if p == nil { // memory of its own
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.used -= int64(1) << b.class

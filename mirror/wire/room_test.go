@@ -1,6 +1,9 @@
 package wire_test
 
 import (
+	"errors"
+	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -73,5 +76,34 @@ func TestQuestionsDoNotWaitForMemory(t *testing.T) {
 	}
 	if w.Short() != 0 {
 		t.Error("nobody waits, and memory is said to be short")
+	}
+}
+
+// A connection that ends in the middle of an answer about the cluster is broken,
+// and nothing else.
+func TestAnAnswerThatEndsInTheMiddle(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			request := make([]byte, 12) // size, key, version, correlation
+			if _, err := io.ReadFull(c, request); err == nil {
+				c.Write(append([]byte{0, 0, 1, 0}, append(request[8:12], 1, 2, 3)...))
+			}
+			c.Close()
+		}
+	}()
+	w := open(t, wire.Options{Bootstrap: []string{listener.Addr().String()}})
+	var broken *wire.BrokenError
+	if _, err := w.Metadata(t.Context(), []string{"t"}); !errors.As(err, &broken) {
+		t.Errorf("it says: %v", err)
 	}
 }
