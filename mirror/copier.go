@@ -180,14 +180,14 @@ func (c *Copier) Run(ctx context.Context) error {
 	c.group.Go(func() { c.routeAll(reading) })
 	c.group.Go(func() { c.keepAhead(loops) })
 	c.group.Go(func() { c.relieveAll(loops) })
+	c.group.Go(func() { c.measureAll(loops) })
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	var failing notice
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case now := <-tick.C:
-			c.measure(now)
+		case <-tick.C:
 			if err := c.keep(c.all()); failing.news(err) {
 				c.Log.Warn("the copy goes on; what is not kept is found again by reading", "err", err)
 			}

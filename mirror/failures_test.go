@@ -284,6 +284,29 @@ func TestDrainComparesTheLogEnd(t *testing.T) {
 	}
 }
 
+// What was there is drained when it is acknowledged, though more is under way.
+func TestDrainDoesNotWaitForMore(t *testing.T) {
+	t.Parallel()
+	f := newFaked(t, 1)
+	f.write(t, 20)
+	c, end := f.run(t, func(conf *mirror.Config) { conf.Limits.Timeout = time.Second })
+	f.drained(t, c, f.partitions...)
+	arrived := make(chan struct{})
+	f.target.Fake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(arrived)
+		return nil, nil, true // no answer
+	})
+	f.write(t, 20)
+	<-arrived
+	if err := c.Drained(briefly(t), map[wire.Partition]int64{f.partitions[0]: 20}); err != nil {
+		t.Errorf("%v: %+v", err, c.Status())
+	}
+	if got := c.Status()[0]; got.Copied != 20 || got.Lag() != 20 {
+		t.Errorf("%+v", got)
+	}
+	end()
+}
+
 // Records that the target has acknowledged and lost, as by an unclean election,
 // are sent again from its log end: nothing is missing, nothing is twice.
 func TestWhatTheTargetLosesIsSentAgain(t *testing.T) {

@@ -72,6 +72,20 @@ func (p *part) count() counters {
 	}
 }
 
+// measureAll does so every second, whatever the store does meanwhile.
+func (c *Copier) measureAll(ctx context.Context) {
+	tick := time.NewTicker(keepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			c.measure(now)
+		}
+	}
+}
+
 // measure takes the rates of all partitions that are under way.
 func (c *Copier) measure(now time.Time) {
 	for _, p := range c.all() {
@@ -108,7 +122,7 @@ func (c *Copier) Drained(ctx context.Context, ends map[wire.Partition]int64) err
 
 const drainInterval = 20 * time.Millisecond
 
-// copied reports whether everything was acknowledged.
+// copied reports whether everything below the ends was acknowledged.
 func (c *Copier) copied(ends map[wire.Partition]int64) (bool, error) {
 	done := true
 	for id, end := range ends {
@@ -118,7 +132,7 @@ func (c *Copier) copied(ends map[wire.Partition]int64) (bool, error) {
 		}
 		p.mu.Lock()
 		phase, why := p.phase, p.why
-		done = done && phase == Copying && p.next >= end && p.acked >= p.planned
+		done = done && phase == Copying && p.copiedTo() >= end // what is written later has time
 		p.mu.Unlock()
 		if phase == Stopped {
 			return false, why
