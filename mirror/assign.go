@@ -19,6 +19,10 @@ type Assignment struct {
 	// Offsets is the map of what was copied so far, which the Copier takes over.
 	// nil: the copy begins, and Store.Begin is told where.
 	Offsets *Map
+	// Acked is how far the target had acknowledged it. nil: not known, as of what
+	// an older kplan has kept; then it is taken for all of Offsets, and for none of
+	// it where that was kept Ahead.
+	Acked *Acked
 	// Topics are the ids of the topics that Store.Begin was told; a topic with
 	// another id is another topic. Zero: not known.
 	Topics Topics
@@ -233,12 +237,30 @@ func (c *Copier) Map(id wire.Partition) (*Map, bool) {
 }
 
 // landed is the map of what the target has acknowledged. p.mu is held.
-func (p *part) landed() (*Map, error) {
+func (p *part) landed() (*Map, error) { return p.upTo(p.ackedPoint()) }
+
+// upTo is the map up to a place. p.mu is held.
+func (p *part) upTo(end Point) (*Map, error) {
 	m := p.offsets.Clone()
-	if p.phase == Copying { // what was read and holds nothing to copy is known, too
-		if err := m.Cover(Point{p.next, p.planned}); err != nil {
-			return nil, err
-		}
+	if err := m.CutTarget(end.Target); err != nil {
+		return nil, err
 	}
-	return m, m.CutTarget(p.acked)
+	return m, m.Cover(end)
+}
+
+// ackedPoint is up to where the target has acknowledged everything. What was read
+// and holds nothing to copy is known, too. p.mu is held.
+func (p *part) ackedPoint() Point {
+	if p.phase == Copying && p.acked >= p.planned {
+		return Point{p.next, p.planned}
+	}
+	return p.offsets.before(p.acked)
+}
+
+// plannedPoint is up to where everything has its place. p.mu is held.
+func (p *part) plannedPoint() Point {
+	if p.phase == Copying {
+		return Point{p.next, p.planned}
+	}
+	return p.offsets.End()
 }

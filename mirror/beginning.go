@@ -5,31 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"kplan/mirror/wire"
 )
 
-// begin notes where new partitions begin, durably, before anything is sent.
-func (c *Copier) begin(ctx context.Context, parts []*part) {
-	var fresh []*part
-	var ids []wire.Partition
-	for _, p := range parts {
-		if p.unbegun() {
-			fresh, ids = append(fresh, p), append(ids, p.Partition)
-		}
-	}
+// beginAll begins the copies of new partitions, beside the resumer: a store that
+// fails is waited for by those that need it.
+func (c *Copier) beginAll(ctx context.Context) { tryAll(ctx, c.fresh, c.beginOnce) }
+
+// beginOnce notes where new partitions begin, durably, before anything is sent.
+func (c *Copier) beginOnce(ctx context.Context) (left bool) {
+	fresh, left := c.resumable(time.Now(), false)
 	if len(fresh) == 0 {
-		return
+		return left
+	}
+	if err := c.identify(ctx, fresh); err != nil {
+		c.hinder(fresh, err)
+		return true
 	}
 	starts, unknown, err := c.begins(ctx, fresh)
 	if err != nil {
 		c.hinder(fresh, fmt.Errorf("asking where the source begins: %w", err))
-		return
+		return true
 	}
-	ends, unsettled, err := c.Target.LogEnds(ctx, ids)
+	ends, unsettled, err := c.Target.LogEnds(ctx, idsOf(fresh))
 	if err != nil {
 		c.hinder(fresh, fmt.Errorf("asking for log ends of the target: %w", err))
-		return
+		return true
 	}
 	for _, p := range fresh {
 		if why := errors.Join(unknown[p.Partition], unsettled[p.Partition]); why != nil {
@@ -40,6 +43,9 @@ func (c *Copier) begin(ctx context.Context, parts []*part) {
 			c.hinder([]*part{p}, err)
 		}
 	}
+	c.resumeSoon()
+	ready, left := c.resumable(time.Now(), false)
+	return left || len(ready) > 0
 }
 
 func (c *Copier) beginAt(p *part, at Point) error {
@@ -60,7 +66,8 @@ func (c *Copier) beginAt(p *part, at Point) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.offsets, p.kept = offsets, Point{-1, -1}
+	p.offsets, p.kept, p.keptAcked = offsets, unkept, unkept
+	p.tries, p.until = 0, time.Time{}
 	p.next, p.planned, p.acked, p.durable = at.Source, at.Target, at.Target, at.Target
 	return nil
 }

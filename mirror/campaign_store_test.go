@@ -62,9 +62,9 @@ func (f folder) Begin(p wire.Partition, at mirror.Beginning) error {
 	return durable(filepath.Join(f.path, fmt.Sprintf("begin-%d", p.Number)), raw)
 }
 
-func (f folder) Keep(maps map[wire.Partition]*mirror.Map) error {
-	for p, m := range maps {
-		raw, err := m.MarshalBinary()
+func (f folder) Keep(kept map[wire.Partition]mirror.Kept) error {
+	for p, one := range kept {
+		raw, err := one.Offsets.MarshalBinary()
 		if err != nil {
 			return err
 		}

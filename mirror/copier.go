@@ -22,14 +22,14 @@ type Producer struct {
 // Store remembers where the copies of partitions began: at the first source
 // offset, and at the target's log end of that time, which is the start of the
 // phase (R24), and which topics these were. Begin is durable when it returns,
-// and is called before the first record is sent. Keep keeps maps. Those of
-// partitions that are copied Ahead have to be durable when it returns; of the
-// others the newest may be lost, since what is missing is found again by reading
-// the source. Begin and Keep are called from several goroutines, for one
+// and is called before the first record is sent. Keep keeps maps,
+// and how far they are acknowledged. Those of partitions that are copied Ahead
+// have to be durable when it returns; of the others the newest may be lost, since
+// what is missing is found again by reading the source. Begin and Keep are called from several goroutines, for one
 // partition never by two at once.
 type Store interface {
 	Begin(wire.Partition, Beginning) error
-	Keep(map[wire.Partition]*Map) error
+	Keep(map[wire.Partition]Kept) error
 }
 
 // Config is a copy from one cluster to another.
@@ -109,12 +109,15 @@ type Copier struct {
 	loans    sync.Pool // *loan
 	patcher  *batch.Patcher
 	routing  routing
-	keeping  sync.Mutex // held while the store keeps maps: an older one must not come last
+	keeping  sync.Mutex    // held while the store keeps maps: an older one must not come last
+	inspects chan struct{} // has a place for each partition of which the target may be read
+	parked   atomic.Int64  // bytes of batches that wait in memory of their own
 
 	mu      sync.Mutex
 	senders map[route]*sender
 	readers map[route]bool
 	wake    chan struct{} // tells the resumer
+	fresh   chan struct{} // tells what begins new copies
 	planned chan struct{} // tells keepAhead
 	group   sync.WaitGroup
 	loopCtx context.Context
@@ -138,7 +141,7 @@ func New(conf Config) (*Copier, error) {
 	}
 	c := &Copier{
 		Config: conf, patcher: batch.NewPatcher(), throttle: newThrottle(), senders: map[route]*sender{}, readers: map[route]bool{},
-		wake: make(chan struct{}, 1), planned: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), fresh: make(chan struct{}, 1), planned: make(chan struct{}, 1), inspects: make(chan struct{}, mostInspects),
 	}
 	c.table.Store(&table{})
 	c.splicers.New = func() any { return spare.Sibling() }
@@ -173,16 +176,18 @@ func (c *Copier) Run(ctx context.Context) error {
 	reading, stopReading := context.WithCancelCause(ctx)
 	defer stopReading(nil)
 	c.group.Go(func() { c.resumeAll(reading) })
+	c.group.Go(func() { c.beginAll(reading) })
 	c.group.Go(func() { c.routeAll(reading) })
 	c.group.Go(func() { c.keepAhead(loops) })
+	c.group.Go(func() { c.relieveAll(loops) })
+	c.group.Go(func() { c.measureAll(loops) })
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	var failing notice
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
-		case now := <-tick.C:
-			c.measure(now)
+		case <-tick.C:
 			if err := c.keep(c.all()); failing.news(err) {
 				c.Log.Warn("the copy goes on; what is not kept is found again by reading", "err", err)
 			}

@@ -1,5 +1,7 @@
 package mirror
 
+import "sort"
+
 // CutTarget makes the map end at a log end of the target: after a crash or a
 // truncation, what was planned behind it is not there. End says from where to
 // plan again; in a gap that is the end of the record before, since it is not
@@ -12,72 +14,57 @@ func (m *Map) CutTarget(logEnd int64) error {
 	if logEnd >= m.end.Target {
 		return nil
 	}
-	i := m.byTarget(logEnd)
-	end := Point{m.sourceEndBefore(i), logEnd}
-	if i < len(m.segments) && m.segments[i].Target < logEnd {
-		s := &m.segments[i]
-		s.Length = logEnd - s.Target
-		end.Source = s.SourceEnd()
-		i++
+	if i := sort.Search(len(m.sealed), func(i int) bool { return m.sealed[i].last.Target > logEnd }); i < len(m.sealed) {
+		m.open = m.sealed[i].runs()
+		m.sealed = m.sealed[:i:i] // what is behind may be a clone's
 	}
-	m.segments, m.end = m.segments[:i], end
+	j := sort.Search(len(m.open), func(j int) bool { return m.open[j].end().Target > logEnd })
+	if j < len(m.open) {
+		r := m.open[j]
+		whole := max(0, logEnd-r.Target) / r.Length
+		part := r.at(whole)
+		part.Length = logEnd - part.Target
+		m.open = m.open[:j]
+		if whole > 0 {
+			m.open = append(m.open, run{Segment: r.Segment, gap: r.gap, count: whole})
+		}
+		if part.Length > 0 {
+			m.open = append(m.open, run{Segment: part, count: 1})
+		}
+	}
+	if n := len(m.sealed); len(m.open) == 0 && n > 0 { // its last segment can grow again
+		m.open = m.sealed[n-1].runs()
+		m.sealed = m.sealed[: n-1 : n-1]
+	}
+	m.loosen()
+	m.end = Point{m.bottom().Source, logEnd}
+	if n := len(m.open); n > 0 {
+		m.end.Source = m.open[n-1].end().Source
+	}
 	return nil
 }
 
-// CutSource makes the map end at a log end of the source, which was truncated:
-// what the target holds behind End().Target has no record on the source any
-// more.
-func (m *Map) CutSource(logEnd int64) error {
-	if logEnd < m.start.Source {
-		return &OutsideError{Side: "source", Position: logEnd, First: m.start.Source, Last: m.end.Source}
+// before is where the map would end if CutTarget cut it at a log end that it
+// covers.
+func (m *Map) before(logEnd int64) Point {
+	if logEnd >= m.end.Target {
+		return m.end
 	}
-	if logEnd >= m.end.Source {
-		return nil
+	s, before, found := m.byTarget(logEnd)
+	if found && s.Target < logEnd {
+		return Point{s.Source + logEnd - s.Target, logEnd}
 	}
-	i := m.bySource(logEnd)
-	end := Point{logEnd, m.targetEndBefore(i)}
-	if i < len(m.segments) && m.segments[i].Source < logEnd {
-		s := &m.segments[i]
-		s.Length = logEnd - s.Source
-		end.Target = s.TargetEnd()
-		i++
-	}
-	m.segments, m.end = m.segments[:i], end
-	return nil
+	return Point{before.Source, logEnd}
 }
 
-func (m *Map) sourceEndBefore(i int) int64 {
-	if i == 0 {
-		return m.start.Source
+// Trim forgets what the source has no longer, as its log start moves on: whole
+// blocks of it, so that some of what is before the offset may stay.
+func (m *Map) Trim(logStart int64) {
+	n := sort.Search(len(m.sealed), func(i int) bool { return m.sealed[i].last.Source > logStart })
+	if n == 0 {
+		return
 	}
-	return m.segments[i-1].SourceEnd()
-}
-
-func (m *Map) targetEndBefore(i int) int64 {
-	if i == 0 {
-		return m.start.Target
-	}
-	return m.segments[i-1].TargetEnd()
-}
-
-// TrimBefore forgets what is before a source offset, as the source's log start
-// moves on. An offset before the map's start changes nothing; one behind its
-// end is an *OutsideError.
-func (m *Map) TrimBefore(source int64) error {
-	if source <= m.start.Source {
-		return nil
-	}
-	target, err := m.ToTarget(source)
-	if err != nil {
-		return err
-	}
-	kept := m.segments[m.bySource(source):]
-	if len(kept) > 0 && kept[0].Source < source {
-		skip := source - kept[0].Source
-		kept[0] = Segment{source, kept[0].Target + skip, kept[0].Length - skip}
-	}
-	// Moved to the front, so that the memory of what was trimmed is used again.
-	m.segments = m.segments[:copy(m.segments, kept)]
-	m.start = Point{source, target}
-	return nil
+	m.start = m.sealed[n-1].last
+	m.sealed = append([]*block(nil), m.sealed[n:]...)
+	m.trimmed += n
 }

@@ -8,45 +8,51 @@ import (
 	"kplan/mirror/wire"
 )
 
-// version is a map that the store is to keep.
+// version is what the store is to keep of a partition.
 type version struct {
+	Kept
 	part  *part
 	plans int
-	m     *Map
 }
 
-// changed returns the map if the store does not have it: of a partition that is
-// copied ahead all that is planned, of others what has arrived, so that a
-// process that begins with it looks at the rest. p.mu is held.
+// changed returns what the store does not have: of a partition that is copied
+// ahead the map of all that is planned, of others that of what has arrived, so
+// that a process that begins with it looks at the rest; and how far it is
+// acknowledged. p.mu is held.
 func (p *part) changed() (version, bool) {
 	if p.offsets == nil || p.fresh {
 		return version{}, false
 	}
-	m, err := p.landed()
-	if p.ahead && err == nil {
-		m = p.offsets.Clone()
-		err = m.Cover(Point{p.next, p.planned})
+	acked := p.ackedPoint()
+	p.offsets.Trim(min(p.start, acked.Source))
+	end := acked
+	if p.ahead {
+		end = p.plannedPoint()
 	}
+	if end == p.kept && acked == p.keptAcked {
+		return version{}, false
+	}
+	m, err := p.upTo(end)
 	if err != nil {
 		p.stop(fmt.Errorf("keeping the offset map: %w", err))
 		return version{}, false
 	}
-	return version{p, p.plans, m}, m.End() != p.kept
+	return version{Kept{m, Acked{Point: acked, Start: p.start, Epochs: p.epochs.below(end.Source)}}, p, p.plans}, true
 }
 
-// keep hands those maps to the store that have changed.
+// keep hands that to the store which has changed.
 func (c *Copier) keep(parts []*part) error {
 	c.keeping.Lock()
 	defer c.keeping.Unlock()
 	var versions []version
-	changed := map[wire.Partition]*Map{}
+	changed := map[wire.Partition]Kept{}
 	for _, p := range parts {
 		if c.Lease != nil && c.Lease(p.Partition) != nil {
 			continue // whoever has it now keeps its map
 		}
 		p.mu.Lock()
 		if v, ok := p.changed(); ok {
-			versions, changed[p.Partition] = append(versions, v), v.m
+			versions, changed[p.Partition] = append(versions, v), v.Kept
 		}
 		p.mu.Unlock()
 	}
@@ -58,9 +64,9 @@ func (c *Copier) keep(parts []*part) error {
 	}
 	for _, v := range versions {
 		v.part.mu.Lock()
-		v.part.kept = v.m.End()
-		if v.part.plans == v.plans {
-			v.part.durable = v.m.End().Target
+		if v.part.plans == v.plans { // else it is planned anew, and may end at the same place
+			v.part.kept, v.part.keptAcked = v.Offsets.End(), v.Acked.Point
+			v.part.durable = v.Offsets.End().Target
 		}
 		v.part.mu.Unlock()
 	}

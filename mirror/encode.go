@@ -2,30 +2,59 @@ package mirror
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"hash/crc32"
+	"math"
 )
 
-// binaryHead begins the binary form, with its version.
-const binaryHead = "KOM\x01"
+// The binary forms begin with their version. Version 1, which is read and not
+// written any more, had each segment by itself.
+const (
+	binaryHead    = "KOM\x02"
+	binaryHeadOne = "KOM\x01"
+)
 
 // castagnoli is CRC-32C's table; nothing writes it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// MarshalBinary is the compact form: for each segment the gap before it on both
-// sides and its length, as varints, and a CRC-32C over all. A dense partition
-// takes about twenty bytes.
+// MarshalBinary is the compact form: for each run of segments the gap before it
+// on both sides, its length, and how often it comes with which gap, as varints,
+// and a CRC-32C over all. A dense partition takes about twenty bytes.
 func (m *Map) MarshalBinary() ([]byte, error) {
-	b := []byte(binaryHead)
-	b = appendNumbers(b, m.start.Source, m.start.Target, int64(len(m.segments)))
-	at := m.start
-	for _, s := range m.segments {
-		b = appendNumbers(b, s.Source-at.Source, s.Target-at.Target, s.Length)
-		at = Point{s.SourceEnd(), s.TargetEnd()}
+	var all []run
+	for _, b := range m.sealed {
+		all = append(all, b.runs()...)
 	}
-	b = appendNumbers(b, m.end.Source-at.Source, m.end.Target-at.Target)
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+	all = append(all, m.open...)
+	return encoded(m.origin, m.start, m.end, lastOf(m.start, all), appendRuns(nil, m.start, all)), nil
+}
+
+// encoded is the form of a map whose runs are packed already, and end at last.
+func encoded(origin, start, end, last Point, packed []byte) []byte {
+	b := appendNumbers([]byte(binaryHead), start.Source, start.Target, start.Source-origin.Source, start.Target-origin.Target)
+	b = append(b, packed...)
+	b = appendNumbers(b, end.Source-last.Source, end.Target-last.Target)
+	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+func lastOf(start Point, runs []run) Point {
+	if n := len(runs); n > 0 {
+		return runs[n-1].end()
+	}
+	return start
+}
+
+// appendRuns packs runs that begin at or behind a point.
+func appendRuns(b []byte, at Point, runs []run) []byte {
+	b = appendNumbers(b, int64(len(runs)))
+	for _, r := range runs {
+		b = appendNumbers(b, r.Source-at.Source, r.Target-at.Target, r.Length, r.count-1)
+		if r.count > 1 {
+			b = appendNumbers(b, r.gap)
+		}
+		at = r.end()
+	}
+	return b
 }
 
 func appendNumbers(b []byte, numbers ...int64) []byte {
@@ -51,95 +80,87 @@ func (n *numbers) next() int64 {
 	return int64(v)
 }
 
-// UnmarshalBinary is the inverse of MarshalBinary. On an error the map is as it
-// was.
+// leastRun is how many bytes a run takes at least: no count makes anything
+// allocate more than a few times what the input is long.
+const leastRun = 3
+
+func (n *numbers) count() int64 {
+	count := n.next()
+	if count > int64(len(n.b)/leastRun) {
+		n.b, n.bad = nil, true
+		return 0
+	}
+	return count
+}
+
+// runs reads what appendRuns wrote. Runs that do not follow each other, or are
+// too long for any log, are bad.
+func (n *numbers) runs(at Point) []run {
+	count := n.count()
+	runs := make([]run, 0, count)
+	for range count {
+		r := run{Segment: Segment{at.Source + n.next(), at.Target + n.next(), n.next()}, count: 1}
+		if more := n.next(); more > 0 && more < math.MaxInt64 {
+			r.count, r.gap = more+1, n.next()
+		}
+		if n.bad || r.follows(at) != nil || !r.fits() {
+			n.b, n.bad = nil, true
+			return nil
+		}
+		runs = append(runs, r)
+		at = r.end()
+	}
+	return runs
+}
+
+// fits reports whether no offset of a run is too large.
+func (r run) fits() bool {
+	more := r.count - 1
+	return r.gap <= math.MaxInt64-r.Length &&
+		(more == 0 || more <= (math.MaxInt64-r.SourceEnd())/(r.Length+r.gap) && more <= (math.MaxInt64-r.TargetEnd())/r.Length)
+}
+
+// UnmarshalBinary is the inverse of MarshalBinary, and reads the older form. On
+// an error the map is as it was.
 func (m *Map) UnmarshalBinary(b []byte) error {
 	body := len(b) - 4
-	if body < len(binaryHead) || string(b[:len(binaryHead)]) != binaryHead {
-		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
+	if body < len(binaryHead) || string(b[:len(binaryHead)]) != binaryHead && string(b[:len(binaryHeadOne)]) != binaryHeadOne {
+		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1 or 2: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
 	}
 	if want, got := binary.BigEndian.Uint32(b[body:]), crc32.Checksum(b[:body], castagnoli); want != got {
 		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged. Without it the map is found again by reading the source", want, got)
 	}
 	n := &numbers{b: b[len(binaryHead):body]}
-	start := Point{n.next(), n.next()}
-	count := n.next()
-	// Each segment takes three bytes at least: no count makes this allocate more
-	// than the input is long.
-	if count > int64(len(n.b)/3) {
-		n.bad = true
-		count = 0
+	read := &Map{start: Point{n.next(), n.next()}}
+	if string(b[:len(binaryHead)]) == binaryHead {
+		read.origin = Point{read.start.Source - n.next(), read.start.Target - n.next()}
+		read.open = n.runs(read.start)
+		read.end = lastOf(read.start, read.open)
+		read.loosen()
+	} else {
+		n.segments(read)
 	}
-	segments := make([]Segment, 0, count)
-	at := start
-	for range count {
-		s := Segment{at.Source + n.next(), at.Target + n.next(), n.next()}
-		segments = append(segments, s)
-		at = Point{s.SourceEnd(), s.TargetEnd()}
-	}
-	end := Point{at.Source + n.next(), at.Target + n.next()}
-	if n.bad || len(n.b) != 0 {
+	end := Point{read.end.Source + n.next(), read.end.Target + n.next()}
+	if n.bad || len(n.b) != 0 || read.origin.Source < 0 || read.origin.Target < 0 {
 		return fmt.Errorf("reading an offset map: its numbers do not fill it: it is damaged. Without it the map is found again by reading the source")
 	}
-	return m.set(start, end, segments)
-}
-
-// set checks what was read by building it once more: sums that overflow come
-// out as offsets that go back.
-func (m *Map) set(start, end Point, segments []Segment) error {
-	built, err := NewMap(start)
-	if err != nil {
+	if err := read.Cover(end); err != nil { // a sum that overflows comes out as an offset that goes back
 		return fmt.Errorf("reading an offset map: %w", err)
 	}
-	for _, s := range segments {
-		if err := built.Append(s); err != nil {
-			return fmt.Errorf("reading an offset map: %w", err)
-		}
-	}
-	if err := built.Cover(end); err != nil {
-		return fmt.Errorf("reading an offset map: %w", err)
-	}
-	*m = *built
+	*m = *read
 	return nil
 }
 
-// document is the form for people and for the journal: pairs are source and
-// target, segments have their length besides.
-type document struct {
-	Version  int       `json:"v"`
-	Start    []int64   `json:"start"`
-	End      []int64   `json:"end"`
-	Segments [][]int64 `json:"segments"`
-}
-
-// MarshalJSON writes {"v":1,"start":[s,t],"end":[s,t],"segments":[[s,t,n],...]}.
-func (m *Map) MarshalJSON() ([]byte, error) {
-	d := document{Version: 1, Start: []int64{m.start.Source, m.start.Target}, End: []int64{m.end.Source, m.end.Target}}
-	d.Segments = make([][]int64, len(m.segments))
-	for i, s := range m.segments {
-		d.Segments[i] = []int64{s.Source, s.Target, s.Length}
-	}
-	return json.Marshal(d)
-}
-
-// UnmarshalJSON is the inverse of MarshalJSON. On an error the map is as it was.
-func (m *Map) UnmarshalJSON(b []byte) error {
-	var d document
-	if err := json.Unmarshal(b, &d); err != nil {
-		return fmt.Errorf("reading an offset map: %w", err)
-	}
-	if d.Version != 1 {
-		return fmt.Errorf("reading an offset map: its version is %d, and this kplan knows 1: use a newer one, or rebuild the map from the two logs", d.Version)
-	}
-	if len(d.Start) != 2 || len(d.End) != 2 {
-		return fmt.Errorf("reading an offset map: its start and end have %d and %d numbers, and want 2. Without it the map is found again by reading the source", len(d.Start), len(d.End))
-	}
-	segments := make([]Segment, len(d.Segments))
-	for i, s := range d.Segments {
-		if len(s) != 3 {
-			return fmt.Errorf("reading an offset map: segment %d has %d numbers, and wants 3. Without it the map is found again by reading the source", i, len(s))
+// segments reads those of version 1.
+func (n *numbers) segments(m *Map) {
+	m.origin, m.end = m.start, m.start
+	m.most = math.MaxInt // one chunk of a map is one block of it
+	defer func() { m.most = 0 }()
+	for range n.count() {
+		s := Segment{m.end.Source + n.next(), m.end.Target + n.next(), n.next()}
+		if n.bad || m.Append(s) != nil {
+			n.b, n.bad = nil, true
+			return
 		}
-		segments[i] = Segment{s[0], s[1], s[2]}
 	}
-	return m.set(Point{d.Start[0], d.Start[1]}, Point{d.End[0], d.End[1]}, segments)
 }

@@ -25,15 +25,23 @@ func (e *GapError) Error() string {
 	return fmt.Sprintf("%s: its log ends at %d", text, e.LogEnd) + ". It was truncated, or the topic was deleted and created again; find out which before anything is copied"
 }
 
-// TruncatedError says that a log has lost records that were there.
+// TruncatedError says that a log has lost records that were there, whatever it
+// has by now in their place.
 type TruncatedError struct {
 	Partition wire.Partition
 	Side      string
-	Offset    int64 // from here on the log is another one
+	Offset    int64 // from here on the log is another one; -1: nobody knows
+	Epoch     int32 // the leader epoch of the last record that was read
+	Read      int64 // up to where it was read
 }
 
 func (e *TruncatedError) Error() string {
-	return fmt.Sprintf("%s[%d]: the %s's log was truncated at offset %d after it was read (an unclean leader election, or a disk that was lost): what was copied behind it is not there any more", e.Partition.Topic, e.Partition.Number, e.Side, e.Offset)
+	where := "somewhere"
+	if e.Offset >= 0 {
+		where = fmt.Sprintf("at offset %d", e.Offset)
+	}
+	return fmt.Sprintf("%s[%d]: the %s's log was truncated %s after it was read up to %d under leader epoch %d (an unclean leader election, a disk that was lost, or a topic made anew): the target has records that the source has no longer. Compare both; to copy the topic as it is now delete it on the target, let kplan apply make it again, and begin anew with kplan mirror --anew %s",
+		e.Partition.Topic, e.Partition.Number, e.Side, where, e.Read, e.Epoch, e.Partition.Topic)
 }
 
 // StrangerError says that somebody else writes to the target (R14).
@@ -60,7 +68,7 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("%s[%d]: the target's log ends at %d, before the offset %d where the copy began: the topic was deleted, or made anew. Look at it, then copy it anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.Least)
+	return fmt.Sprintf("%s[%d]: the target's log ends at %d, before the offset %d where the offset map begins: the topic was deleted, or made anew, or has lost nearly all. Look at it, then copy it anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.Least)
 }
 
 // RecreatedError says that a topic is not the one whose copy was begun.

@@ -1,4 +1,10 @@
 package mirror
 
-// ChunkOf has a keeper write maps in chunks of n segments.
-func ChunkOf(k *Keeper, n int) { k.chunk = n }
+// ChunkOf has a keeper write maps in chunks of n runs.
+func ChunkOf(k *Keeper, n int) { k.most = n }
+
+// PackAfter has a map pack n runs at a time.
+func PackAfter(m *Map, n int) { m.most = n }
+
+// One is a map as version 1 has it.
+func One(m *Map) []byte { return one(m) }

@@ -257,6 +257,12 @@ func TestAStrangerIsNamed(t *testing.T) {
 			}
 			f.drained(t, c, f.partitions[1])
 			f.same(t, f.partitions[1])
+			before := f.ends(t, f.target)[f.partitions[0]]
+			f.write(t, 20)
+			f.drained(t, c, f.partitions[1])
+			if end := f.ends(t, f.target)[f.partitions[0]]; end != before || !running && end != 21 {
+				t.Errorf("%d records were written behind the stranger's, and %d after it was named", before-21, end-before)
+			}
 		})
 	}
 }
@@ -276,6 +282,29 @@ func TestDrainComparesTheLogEnd(t *testing.T) {
 	if err := c.Drained(briefly(t), f.ends(t, f.source)); !errors.As(err, &named) || named.Offset != 20 {
 		t.Errorf("it says: %v", err)
 	}
+}
+
+// What was there is drained when it is acknowledged, though more is under way.
+func TestDrainDoesNotWaitForMore(t *testing.T) {
+	t.Parallel()
+	f := newFaked(t, 1)
+	f.write(t, 20)
+	c, end := f.run(t, func(conf *mirror.Config) { conf.Limits.Timeout = time.Second })
+	f.drained(t, c, f.partitions...)
+	arrived := make(chan struct{})
+	f.target.Fake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		close(arrived)
+		return nil, nil, true // no answer
+	})
+	f.write(t, 20)
+	<-arrived
+	if err := c.Drained(briefly(t), map[wire.Partition]int64{f.partitions[0]: 20}); err != nil {
+		t.Errorf("%v: %+v", err, c.Status())
+	}
+	if got := c.Status()[0]; got.Copied != 20 || got.Lag() != 20 {
+		t.Errorf("%+v", got)
+	}
+	end()
 }
 
 // Records that the target has acknowledged and lost, as by an unclean election,

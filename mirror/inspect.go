@@ -10,21 +10,83 @@ import (
 	"kplan/mirror/wire"
 )
 
+const (
+	inspecting   = -2 // the lane for reading the target
+	mostInspects = 4  // partitions of which the target is read at a time
+)
+
+// examine reports whether a partition has to be looked at before it goes on from
+// a log end, and begins to. It takes as long as it takes, a whole log perhaps,
+// beside everything else; when it has come to its end the resumer is woken, asks
+// for the log end again, and what was looked at need not be looked at again.
+func (c *Copier) examine(ctx context.Context, p *part, end int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if least := p.offsets.Start().Target; end < least {
+		p.stop(&LostError{Partition: p.Partition, LogEnd: end, Least: least})
+		return true
+	}
+	p.inspected = min(p.inspected, end)
+	if p.doubt == nil && end <= max(p.acked, p.inspected) {
+		return false
+	}
+	p.looking = true
+	c.group.Go(func() {
+		c.look(ctx, p, end)
+		p.mu.Lock()
+		p.looking = false
+		p.mu.Unlock()
+		c.resumeSoon()
+	})
+	return true
+}
+
+// look finds out whether a doubt is right, and whether all that the target has up
+// to a log end is this mirror's.
+func (c *Copier) look(ctx context.Context, p *part, end int64) {
+	select {
+	case <-ctx.Done():
+		return
+	case c.inspects <- struct{}{}:
+		defer func() { <-c.inspects }()
+	}
+	p.mu.Lock()
+	doubt, from := p.doubt, max(p.acked, p.inspected)
+	p.mu.Unlock()
+	if err := c.settleDoubt(ctx, p, doubt); err != nil {
+		c.halt(p, err)
+		return
+	}
+	if err := c.inspect(ctx, p, from, end); err != nil {
+		c.reroute()
+		c.halt(p, err)
+		return
+	}
+	if misplaced(doubt) { // and the log does not show why
+		c.halt(p, doubt)
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doubt = nil
+}
+
 // inspect reads the headers on the target between two offsets: every batch has
 // to be this mirror's, at the place that its sequence names (R23, R24).
 func (c *Copier) inspect(ctx context.Context, p *part, from, end int64) error {
-	ctx, cancel := context.WithTimeout(ctx, inspectLimit)
-	defer cancel()
-	r := c.routing.now.Load()
-	if r == nil {
-		return errNoRoutes
-	}
-	leader := r.target[p.Partition]
-	conn, err := c.Target.Broker(ctx, leader.Broker, inspecting)
-	if err != nil {
-		return fmt.Errorf("reading the target: %w", err)
-	}
 	for at := from; at < end; {
+		r := c.routing.now.Load()
+		if r == nil {
+			return errNoRoutes
+		}
+		leader, ok := r.target[p.Partition]
+		if !ok || leader.Broker < 0 {
+			return errNoRoutes
+		}
+		conn, err := c.Target.Broker(ctx, leader.Broker, inspecting)
+		if err != nil {
+			return fmt.Errorf("reading the target: %w", err)
+		}
 		answer, err := conn.Fetch(ctx, wire.Fetch{
 			Positions: []wire.Position{{Partition: p.Partition, Offset: at, LeaderEpoch: leader.Epoch, LastEpoch: -1, MaxBytes: int32(c.Limits.Partition)}},
 			MinBytes:  1, MaxBytes: int32(c.Limits.Partition), MaxWait: fetchWait,
@@ -41,21 +103,20 @@ func (c *Copier) inspect(ctx context.Context, p *part, from, end int64) error {
 			return fmt.Errorf("%s[%d]: the target's log ends at %d and nothing can be read at %d", p.Topic, p.Number, end, at)
 		}
 		at = next
+		p.mu.Lock()
+		p.inspected, p.tries = max(p.inspected, at), 0
+		p.going.looked(at, time.Now())
+		p.mu.Unlock()
 	}
 	return nil
 }
-
-const (
-	inspecting   = -2              // the lane for reading the target
-	inspectLimit = 2 * time.Minute // for one partition: others wait
-)
 
 var errNoRoutes = errors.New("the leaders are not known yet")
 
 // inspected judges one answer and says where to go on.
 func (c *Copier) inspected(p *part, answer *wire.Answer, at int64) (int64, error) {
 	p.mu.Lock()
-	start := p.offsets.Start().Target
+	start := p.offsets.Origin().Target
 	p.mu.Unlock()
 	for _, f := range answer.Partitions {
 		if f.Partition != p.Partition {

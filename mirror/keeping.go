@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,26 +22,26 @@ type Shelf interface {
 }
 
 // What the mirror keeps of a partition: where its copy began (JSON), its offset
-// map in chunks (binary), and that its last owner ended in order; and of a topic
-// how many partitions it had at first.
+// map in chunks (binary), how far the target has acknowledged it (JSON), and that
+// its last owner ended in order; and of a topic how many partitions it had at
+// first.
 const (
 	beginPrefix   = "begin/"
 	mapPrefix     = "map/"
+	ackedPrefix   = "acked/"
 	settledPrefix = "settled/"
 	sizePrefix    = "size/"
 )
 
-const (
-	chunkSegments  = 4096        // of a map in one chunk: what is full is not written again
-	keeperPatience = time.Minute // with a shelf that cannot be reached
-)
+const keeperPatience = time.Minute // with a shelf that cannot be reached
 
-// Keeper is a Store that keeps maps on a shelf. A map is written in chunks, of
-// which only those are written that have changed. It is safe for concurrent use.
-// Only one Keeper at a time keeps what is about one partition.
+// Keeper is a Store that keeps maps on a shelf. A map is written in chunks, one
+// for each of its blocks and one for the rest, of which only those are written
+// that the shelf lacks. It is safe for concurrent use. Only one Keeper at a time
+// keeps what is about one partition.
 type Keeper struct {
 	shelf Shelf
-	chunk int // segments in a chunk
+	most  int // runs in a chunk; 0: mostOpen
 
 	mu    sync.Mutex // guards known
 	known map[wire.Partition]chunks
@@ -50,15 +51,14 @@ var _ Store = (*Keeper)(nil)
 
 // chunks is what lies on the shelf of a map.
 type chunks struct {
-	count int     // chunks, by number from 0
-	full  int     // of these, chunks that can only be cut away
-	start Point   // of the map
-	edge  Segment // the last one of the full chunks
+	first  int      // number of the first
+	blocks []*block // that are there, from the first on
+	names  int      // behind the number of the last, whatever is in it
 }
 
 // NewKeeper returns a store on a shelf.
 func NewKeeper(shelf Shelf) *Keeper {
-	return &Keeper{shelf: shelf, chunk: chunkSegments, known: map[wire.Partition]chunks{}}
+	return &Keeper{shelf: shelf, known: map[wire.Partition]chunks{}}
 }
 
 // about is the part of a name that says which partition it is about.
@@ -103,20 +103,22 @@ func (k *Keeper) Begin(p wire.Partition, b Beginning) error {
 	return k.shelf.Put(ctx, map[string][]byte{beginPrefix + about(p): text})
 }
 
-// Keep keeps maps; they are durable when it returns. It gives up after a minute.
-func (k *Keeper) Keep(maps map[wire.Partition]*Map) error {
+// Keep keeps maps, and how far they are acknowledged; all of it is durable when
+// it returns. It gives up after a minute.
+func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
 	defer cancel()
 	values, next := map[string][]byte{}, map[wire.Partition]chunks{}
-	for p, m := range maps {
+	for p, one := range maps {
 		k.mu.Lock()
 		known := k.known[p]
 		k.mu.Unlock()
-		made, err := k.changes(p, m, known, values)
+		next[p] = changes(p, one.Offsets, known, values)
+		text, err := one.Acked.encode()
 		if err != nil {
 			return fmt.Errorf("keeping the offset map of %s[%d]: %w", p.Topic, p.Number, err)
 		}
-		next[p] = made
+		values[ackedPrefix+about(p)] = text
 	}
 	if err := k.shelf.Put(ctx, values); err != nil {
 		return fmt.Errorf("keeping offset maps: %w", err)
@@ -130,69 +132,74 @@ func (k *Keeper) Keep(maps map[wire.Partition]*Map) error {
 }
 
 // changes adds to values what the shelf lacks of a map.
-func (k *Keeper) changes(p wire.Partition, m *Map, known chunks, values map[string][]byte) (chunks, error) {
-	made := k.describe(m)
-	first := 0
-	if n := known.full * k.chunk; n > 0 && known.start == m.start && n <= len(m.segments) && m.segments[n-1] == known.edge {
-		first = known.full
+func changes(p wire.Partition, m *Map, known chunks, values map[string][]byte) chunks {
+	made := describe(m)
+	rest := made.first + len(made.blocks) // the number of the chunk of what is not packed yet
+	from := made.first
+	if known.first <= made.first {
+		from = max(from, same(made, known))
 	}
-	for i := first; i < made.count; i++ {
-		bytes, err := k.part(m, i).MarshalBinary()
-		if err != nil {
-			return made, err
+	for i := from; i < rest; i++ {
+		b := made.blocks[i-made.first]
+		values[chunkName(p, i)] = encoded(b.first, b.first, b.last, b.last, b.packed)
+	}
+	values[chunkName(p, rest)] = encoded(m.bottom(), m.bottom(), m.end, lastOf(m.bottom(), m.open), appendRuns(nil, m.bottom(), m.open))
+	for i := known.first; i < known.names; i++ {
+		if i < made.first || i > rest {
+			values[chunkName(p, i)] = nil
 		}
-		values[chunkName(p, i)] = bytes
 	}
-	for i := made.count; i < known.count; i++ {
-		values[chunkName(p, i)] = nil
-	}
-	return made, nil
+	return made
 }
 
-// describe says how a map lies on the shelf. Its last segment can still grow.
-func (k *Keeper) describe(m *Map) chunks {
-	n := len(m.segments)
-	d := chunks{count: max(1, (n+k.chunk-1)/k.chunk), full: max(0, n-1) / k.chunk, start: m.start}
-	if d.full > 0 {
-		d.edge = m.segments[d.full*k.chunk-1]
-	}
-	return d
+// describe says how a map lies on the shelf.
+func describe(m *Map) chunks {
+	return chunks{first: m.trimmed, blocks: m.sealed, names: m.trimmed + len(m.sealed) + 1}
 }
 
-// part is one chunk of a map: a map that begins where the one before ends.
-func (k *Keeper) part(m *Map, number int) *Map {
-	from, to := number*k.chunk, min((number+1)*k.chunk, len(m.segments))
-	part := &Map{start: m.start, end: m.end, segments: m.segments[from:to]}
-	if number > 0 {
-		last := m.segments[from-1]
-		part.start = Point{last.SourceEnd(), last.TargetEnd()}
+// same is the number behind the last block that two have in common: what is
+// before it they have in common as well, since a block is made behind others.
+func same(a, b chunks) int {
+	for n := min(a.first+len(a.blocks), b.first+len(b.blocks)); n > max(a.first, b.first); n-- {
+		if a.blocks[n-1-a.first] == b.blocks[n-1-b.first] {
+			return n
+		}
 	}
-	if to < len(m.segments) {
-		last := m.segments[to-1]
-		part.end = Point{last.SourceEnd(), last.TargetEnd()}
-	}
-	return part
+	return 0
 }
 
-// Load returns the maps of those partitions whose copy has begun. They are as
-// they were kept last: the newest records may be missing, until the partition's
-// owner has drained it, or left it.
-func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]*Map, error) {
+// Load returns what the target has acknowledged of partitions whose copy has
+// begun, as it was kept last: the newest records may be missing, until the
+// partition's owner has drained it, or left it. The maps that were kept by a
+// kplan which did not note what was acknowledged are in unproven: each may name
+// records that are planned and were never sent, and is good for nothing before
+// CutTarget has cut it at the target's true log end (R5).
+func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (copied, unproven map[wire.Partition]*Map, err error) {
 	found, err := k.read(ctx, partitions)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	maps := map[wire.Partition]*Map{}
+	copied, unproven = map[wire.Partition]*Map{}, map[wire.Partition]*Map{}
 	for p, f := range found {
-		if f.begun {
-			maps[p] = f.Offsets
+		switch {
+		case !f.begun:
+		case f.Acked == nil && f.whole > 0:
+			unproven[p] = f.Offsets
+		default:
+			if f.Acked != nil {
+				err = f.Offsets.CutTarget(f.Acked.Target)
+			}
+			if err != nil {
+				return nil, nil, fmt.Errorf("reading how far %s[%d] is acknowledged: %w", p.Topic, p.Number, err)
+			}
+			copied[p] = f.Offsets
 		}
 	}
-	return maps, nil
+	return copied, unproven, nil
 }
 
-// Assignments returns how the copies of partitions go on: Offsets, Topics and
-// Settled as they were kept, for new partitions the zero value. From here on the
+// Assignments returns how the copies of partitions go on: Offsets, Acked, Topics
+// and Settled as they were kept, for new partitions the zero value. From here on the
 // Keeper is the one that keeps what is about them.
 func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]Assignment, error) {
 	found, err := k.read(ctx, partitions)
@@ -206,9 +213,8 @@ func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (
 		all[p] = f.Assignment
 		delete(k.known, p)
 		if f.begun {
-			known := k.describe(f.Offsets)
-			known.count = f.chunks
-			known.full = min(known.full, f.whole)
+			known := describe(f.Offsets)
+			known.names = f.chunks
 			k.known[p] = known
 		}
 	}
@@ -247,7 +253,7 @@ func (k *Keeper) Sizes(ctx context.Context, topics map[string]int) (map[string]i
 func (k *Keeper) Forget(ctx context.Context, topics []string) error {
 	gone := map[string][]byte{}
 	for _, topic := range topics {
-		for _, prefix := range []string{beginPrefix, mapPrefix, settledPrefix} {
+		for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
 			some, err := k.shelf.All(ctx, prefix+topic+"/")
 			if err != nil {
 				return fmt.Errorf("reading the mirror's state: %w", err)
@@ -287,7 +293,8 @@ func (k *Keeper) settled(ctx context.Context, partitions []wire.Partition, value
 type found struct {
 	Assignment
 	begun  bool
-	chunks int // names of them
+	first  int // number of the first chunk
+	chunks int // behind the number of the last one
 	whole  int // of these, those that make up Offsets
 }
 
@@ -295,11 +302,11 @@ type found struct {
 func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]*found, error) {
 	all := map[wire.Partition]*found{}
 	for _, p := range partitions {
-		all[p] = &found{}
+		all[p] = &found{first: -1}
 	}
 	values := map[string]map[string][]byte{}
-	for _, prefix := range []string{beginPrefix, mapPrefix, settledPrefix} {
-		some, err := k.shelf.All(ctx, prefix)
+	for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
+		some, err := k.shelf.All(ctx, narrow(prefix, topicsIn(partitions)))
 		if err != nil {
 			return nil, fmt.Errorf("reading the mirror's state: %w", err)
 		}
@@ -321,6 +328,13 @@ func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wir
 			return nil, fmt.Errorf("reading where the copy of %s[%d] began: %w", p.Topic, p.Number, err)
 		}
 		f.Offsets = m
+		if text, ok := values[ackedPrefix][ackedPrefix+about(p)]; ok {
+			acked, err := decodeAcked(text)
+			if err != nil {
+				return nil, fmt.Errorf("reading how far %s[%d] is acknowledged: %w", p.Topic, p.Number, err)
+			}
+			f.Acked = &acked
+		}
 	}
 	for name := range values[mapPrefix] {
 		p, number, err := aboutWhat(strings.TrimPrefix(name, mapPrefix))
@@ -332,39 +346,71 @@ func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wir
 			if err != nil {
 				return nil, fmt.Errorf("reading the mirror's state: %q is no chunk of an offset map", name)
 			}
-			f.chunks = max(f.chunks, n+1)
+			if f.chunks = max(f.chunks, n+1); f.first < 0 || n < f.first {
+				f.first = n
+			}
 		}
 	}
 	for p, f := range all {
 		if err := f.join(p, values[mapPrefix]); err != nil {
 			return nil, err
 		}
+		if f.Offsets != nil {
+			f.Offsets.most = k.most
+		}
 	}
 	return all, nil
 }
 
 // join puts the chunks of a map together, as far as each begins where the one
-// before ends: those behind were being written when their owner died.
+// before ends: those behind were being written when their owner died. The first
+// ones may be gone, since the map was trimmed.
 func (f *found) join(p wire.Partition, values map[string][]byte) error {
-	for i := range f.chunks {
+	if !f.begun || f.first < 0 {
+		return nil
+	}
+	var joined *Map
+	for i := f.first; i < f.chunks; i++ {
 		bytes, ok := values[chunkName(p, i)]
-		if !ok || !f.begun {
-			return nil
+		if !ok {
+			break
 		}
 		m := &Map{}
 		if err := m.UnmarshalBinary(bytes); err != nil {
 			return fmt.Errorf("chunk %d of the offset map of %s[%d]: %w", i, p.Topic, p.Number, err)
 		}
-		switch {
-		case i == 0:
-			f.Offsets = m
-		case m.start != f.Offsets.end:
-			return nil
-		default:
-			f.Offsets.segments = append(f.Offsets.segments, m.segments...)
-			f.Offsets.end = m.end
+		if joined == nil {
+			m.origin, m.trimmed = f.Offsets.start, f.first
+			joined = m
+		} else if !joined.join(m) {
+			break
 		}
-		f.whole = i + 1
+		f.whole++
+	}
+	if joined != nil {
+		f.Offsets = joined
 	}
 	return nil
+}
+
+// join puts the map of a next chunk behind, and reports whether it begins where
+// this one ends. The older one is a block from then on.
+func (m *Map) join(next *Map) bool {
+	if next.start != m.end || len(m.open) == 0 || m.open[len(m.open)-1].end() != m.end {
+		return false
+	}
+	m.sealed = append(m.sealed, newBlock(m.bottom(), m.open))
+	m.sealed = append(m.sealed, next.sealed...)
+	m.open, m.end = next.open, next.end
+	return true
+}
+
+func topicsIn(partitions []wire.Partition) []string {
+	var topics []string
+	for _, p := range partitions {
+		if !slices.Contains(topics, p.Topic) {
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"strings"
@@ -57,6 +58,11 @@ func keeper(s *shelf) *mirror.Keeper {
 	return k
 }
 
+// allAcked is what is kept of a partition of which all is on the target.
+func allAcked(p wire.Partition, m *mirror.Map) map[wire.Partition]mirror.Kept {
+	return map[wire.Partition]mirror.Kept{p: {Offsets: m, Acked: mirror.Acked{Point: m.End()}}}
+}
+
 func sameMap(t *testing.T, want, got *mirror.Map) {
 	t.Helper()
 	if got == nil || want.Start() != got.Start() || want.End() != got.End() {
@@ -83,12 +89,13 @@ func TestKeeperKeepsWhatIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		mirror.PackAfter(m, 3)
 		for range 30 {
 			switch rnd.IntN(8) {
 			case 0:
 				err = m.CutTarget(m.Start().Target + rnd.Int64N(m.End().Target-m.Start().Target+1))
 			case 1:
-				err = m.TrimBefore(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
+				m.Trim(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
 			default:
 				for range rnd.IntN(6) {
 					end := m.End()
@@ -98,7 +105,7 @@ func TestKeeperKeepsWhatIs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := k.Keep(map[wire.Partition]*mirror.Map{p: m.Clone()}); err != nil {
+			if err := k.Keep(allAcked(p, m.Clone())); err != nil {
 				t.Fatal(err)
 			}
 			if rnd.IntN(3) == 0 {
@@ -128,15 +135,16 @@ func TestKeeperWritesWhatChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 300 {
-		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+	mirror.PackAfter(m, 3)
+	for i := range int64(300) {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1 + i%2}); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+		if err := k.Keep(allAcked(p, m)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s.puts > 1+300+100 {
+	if s.puts > 1+2*300+100 {
 		t.Errorf("%d values for 300 changes of a map of 100 chunks", s.puts)
 	}
 }
@@ -147,32 +155,75 @@ func TestKeeperJoinsWhatFits(t *testing.T) {
 	s := newShelf()
 	p := wire.Partition{Topic: "t"}
 	m, _ := mirror.NewMap(mirror.Point{})
+	mirror.PackAfter(m, 3)
 	if err := keeper(s).Begin(p, mirror.Beginning{}); err != nil {
 		t.Fatal(err)
 	}
 	var before map[string][]byte
 	for i := range 9 {
-		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1}); err != nil {
+		if err := m.Append(mirror.Segment{Source: m.End().Source + 1, Target: m.End().Target, Length: 1 + int64(i%2)}); err != nil {
 			t.Fatal(err)
 		}
 		if i == 3 {
-			if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+			if err := keeper(s).Keep(allAcked(p, m)); err != nil {
 				t.Fatal(err)
 			}
 			before, _ = s.All(t.Context(), "")
 		}
 	}
-	if err := keeper(s).Keep(map[wire.Partition]*mirror.Map{p: m}); err != nil {
+	if err := keeper(s).Keep(allAcked(p, m)); err != nil {
 		t.Fatal(err)
 	}
 	s.values["map/t/0/000001"] = before["map/t/0/000001"]
-	got, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+	got, _, err := keeper(s).Load(t.Context(), []wire.Partition{p})
 	if err != nil || got[p].Len() != 4 {
 		t.Errorf("%d segments, %v", got[p].Len(), err)
 	}
 	s.values["map/t/0/000000"][9] ^= 1
-	if _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
+	if _, _, err := keeper(s).Load(t.Context(), []wire.Partition{p}); err == nil {
 		t.Error("a damaged chunk is taken for a map")
+	}
+}
+
+// Chunks that version 1 has written are read, go on, and are not written again.
+func TestKeeperGoesOnFromVersionOne(t *testing.T) {
+	s := newShelf()
+	p := wire.Partition{Topic: "t"}
+	whole, _ := mirror.NewMap(mirror.Point{Source: 5})
+	if err := keeper(s).Begin(p, mirror.Beginning{Point: whole.Start()}); err != nil {
+		t.Fatal(err)
+	}
+	for number := range 3 { // a chunk begins where the one before ends
+		part, _ := mirror.NewMap(whole.End())
+		for i := range int64(8) {
+			one := mirror.Segment{Source: whole.End().Source + 1, Target: whole.End().Target, Length: 1 + i%2}
+			if err := errors.Join(part.Append(one), whole.Append(one)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.values[fmt.Sprintf("map/t/0/%06d", number)] = mirror.One(part)
+	}
+	k := keeper(s)
+	known, err := k.Assignments(t.Context(), []wire.Partition{p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := known[p].Offsets
+	sameMap(t, whole, m)
+	first := bytes.Clone(s.values["map/t/0/000000"])
+	for range 20 {
+		one := mirror.Segment{Source: whole.End().Source + 2, Target: whole.End().Target, Length: 1}
+		if err := errors.Join(m.Append(one), whole.Append(one), k.Keep(allAcked(p, m.Clone()))); err != nil {
+			t.Fatal(err)
+		}
+		got, _, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameMap(t, whole, got[p])
+	}
+	if !bytes.Equal(first, s.values["map/t/0/000000"]) {
+		t.Error("a chunk that has not changed is written again")
 	}
 }
 

@@ -3,8 +3,6 @@ package mirror
 import (
 	"fmt"
 	"math"
-	"slices"
-	"sort"
 
 	"kplan/mirror/batch"
 )
@@ -26,23 +24,38 @@ func (s Segment) SourceEnd() int64 { return s.Source + s.Length }
 // TargetEnd is the target offset behind the last record.
 func (s Segment) TargetEnd() int64 { return s.Target + s.Length }
 
+func (s Segment) end() Point { return Point{s.SourceEnd(), s.TargetEnd()} }
+
 // Map says where the copied records of one partition are. It covers both logs
 // from Start to End; what lies there and in no segment is a gap: markers,
 // aborted or compacted records on the source, fillers, markers or strangers'
-// records on the target. A dense partition is one segment. A Map is not safe
-// for concurrent use; Clone one to hand it out.
+// records on the target. A dense partition is one segment, and transactions of
+// one length are one run, so that they take no room each. A Map is not safe for
+// concurrent use; Clone one to hand it out, which costs the same however long
+// the map is.
 type Map struct {
-	start, end Point
-	segments   []Segment
+	origin, start, end Point
+
+	sealed  []*block // older runs, packed; shared with clones, so never changed in place
+	trimmed int      // blocks that were before them
+	open    []run    // the newest ones; the last of them is one segment
+	most    int      // of runs in open; 0: mostOpen
 }
+
+// mostOpen is how many runs are looked through and cloned one by one.
+const mostOpen = 1024
 
 // NewMap is a map that covers nothing: the copy begins at start.
 func NewMap(start Point) (*Map, error) {
 	if start.Source < 0 || start.Target < 0 {
 		return nil, fmt.Errorf("making an offset map: it cannot start at source offset %d and target offset %d", start.Source, start.Target)
 	}
-	return &Map{start: start, end: start}, nil
+	return &Map{origin: start, start: start, end: start}, nil
 }
+
+// Origin is where the copy began, from which sequences are counted; Start is
+// there until the map is trimmed.
+func (m *Map) Origin() Point { return m.origin }
 
 // Start is where the coverage begins.
 func (m *Map) Start() Point { return m.start }
@@ -52,23 +65,52 @@ func (m *Map) Start() Point { return m.start }
 func (m *Map) End() Point { return m.end }
 
 // Len is the number of segments.
-func (m *Map) Len() int { return len(m.segments) }
+func (m *Map) Len() int {
+	n := int64(0)
+	for _, b := range m.sealed {
+		n += b.segments
+	}
+	for _, r := range m.open {
+		n += r.count
+	}
+	return int(n)
+}
 
-// Segments are a copy, in order.
-func (m *Map) Segments() []Segment { return slices.Clone(m.segments) }
+// Segments are a copy, in order. It takes as much memory as there are segments.
+func (m *Map) Segments() []Segment {
+	var all []Segment
+	add := func(runs []run) {
+		for _, r := range runs {
+			for i := range r.count {
+				all = append(all, r.at(i))
+			}
+		}
+	}
+	for _, b := range m.sealed {
+		add(b.runs())
+	}
+	add(m.open)
+	return all
+}
 
 // Records is how many records were copied.
 func (m *Map) Records() int64 {
 	var n int64
-	for _, s := range m.segments {
-		n += s.Length
+	for _, b := range m.sealed {
+		n += b.records
+	}
+	for _, r := range m.open {
+		n += r.count * r.Length
 	}
 	return n
 }
 
-// Clone is a map of its own.
+// Clone is a map of its own. It shares what neither of the two ever changes.
 func (m *Map) Clone() *Map {
-	return &Map{start: m.start, end: m.end, segments: slices.Clone(m.segments)}
+	c := *m
+	c.sealed = m.sealed[:len(m.sealed):len(m.sealed)]
+	c.open = append([]run(nil), m.open...)
+	return &c
 }
 
 // OrderError says that something does not continue a map.
@@ -82,20 +124,31 @@ func (e *OrderError) Error() string {
 		e.Segment.Length, e.Segment.Source, e.Segment.Target, e.End.Source, e.End.Target)
 }
 
+// follows returns an *OrderError unless a segment can come behind an end.
+func (s Segment) follows(end Point) error {
+	if s.Length < 1 || s.Source < end.Source || s.Target < end.Target ||
+		s.Source > math.MaxInt64-s.Length || s.Target > math.MaxInt64-s.Length {
+		return &OrderError{End: end, Segment: s}
+	}
+	return nil
+}
+
 // Append notes a run of copied records behind all others; what is left out on
 // either side is a gap. It joins the last segment if it touches it on both
 // sides. The error is an *OrderError, and the map as it was.
 func (m *Map) Append(s Segment) error {
-	if s.Length < 1 || s.Source < m.end.Source || s.Target < m.end.Target ||
-		s.Source > math.MaxInt64-s.Length || s.Target > math.MaxInt64-s.Length {
-		return &OrderError{End: m.end, Segment: s}
+	if err := s.follows(m.end); err != nil {
+		return err
 	}
-	if n := len(m.segments); n > 0 && m.segments[n-1].SourceEnd() == s.Source && m.segments[n-1].TargetEnd() == s.Target {
-		m.segments[n-1].Length += s.Length
+	n := len(m.open)
+	if n > 0 && m.open[n-1].Segment.end() == (Point{s.Source, s.Target}) {
+		m.open[n-1].Length += s.Length
 	} else {
-		m.segments = append(m.segments, s)
+		m.fold()
+		m.seal()
+		m.open = append(m.open, run{Segment: s, count: 1})
 	}
-	m.end = Point{s.SourceEnd(), s.TargetEnd()}
+	m.end = s.end()
 	return nil
 }
 
@@ -103,17 +156,16 @@ func (m *Map) Append(s Segment) error {
 // at the runs, on the target one after the other from that offset on. On an
 // error nothing was noted.
 func (m *Map) AppendRuns(target int64, runs []batch.Run) error {
-	n, end := len(m.segments), m.end
-	var last int64
-	if n > 0 {
-		last = m.segments[n-1].Length
+	end, at := m.end, target
+	for _, r := range runs {
+		s := Segment{Source: r.Offset, Target: at, Length: r.Count}
+		if err := s.follows(end); err != nil {
+			return err
+		}
+		end, at = s.end(), s.TargetEnd()
 	}
 	for _, r := range runs {
 		if err := m.Append(Segment{Source: r.Offset, Target: target, Length: r.Count}); err != nil {
-			m.segments, m.end = m.segments[:n], end
-			if n > 0 {
-				m.segments[n-1].Length = last
-			}
 			return err
 		}
 		target += r.Count
@@ -129,14 +181,4 @@ func (m *Map) Cover(end Point) error {
 	}
 	m.end = end
 	return nil
-}
-
-// bySource is the first segment that ends behind the source offset.
-func (m *Map) bySource(offset int64) int {
-	return sort.Search(len(m.segments), func(i int) bool { return m.segments[i].SourceEnd() > offset })
-}
-
-// byTarget is the first segment that ends behind the target offset.
-func (m *Map) byTarget(offset int64) int {
-	return sort.Search(len(m.segments), func(i int) bool { return m.segments[i].TargetEnd() > offset })
 }

@@ -44,6 +44,7 @@ func (p *part) merge(s *sender) cut {
 	}
 	p.queued -= len(first.bytes)
 	p.queue = p.queue[1:]
+	p.parked = p.parked && len(p.queue) > 0
 	return first
 }
 
@@ -68,6 +69,7 @@ func (p *part) shift(n int) {
 		c.release()
 	}
 	p.queue = p.queue[n:]
+	p.parked = p.parked && len(p.queue) > 0
 }
 
 // spliced puts up to n waiting batches into one; it says how many. Batches that

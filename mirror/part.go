@@ -62,40 +62,49 @@ type part struct {
 	ahead   bool
 	fromEnd bool
 
-	next    int64 // source offset to read
-	epoch   int32 // leader epoch of the last batch that was read, -1: none
-	muted   bool  // why says that the source cannot be read
-	starved bool  // the last answer had a part of a batch only
-	busy    bool  // an answer is waited for
-	mark    int64 // the source's last stable offset, as heard last
-	start   int64 // the source's log start, as heard last
+	next    int64     // source offset to read
+	epochs  epochs    // of what was read
+	muted   bool      // why says that the source cannot be read
+	starved bool      // the last answer had a part of a batch only
+	busy    bool      // an answer is waited for
+	asked   int64     // the source offset that it is about
+	rest    time.Time // nothing is read before
+	mark    int64     // the source's last stable offset, as heard last
+	start   int64     // the source's log start, as heard last
+	heard   time.Time // when the source told the two last; zero: never
 
-	planned int64
-	present int64 // target offsets below are in the log already and only planned anew
-	acked   int64
-	queue   []cut
-	apart   int // batches that are sent before merging is tried again
-	queued  int // bytes
-	flight  []cut
-	broker  int32      // where the flight went
-	conn    *wire.Conn // on which it went
-	proved  bool       // a batch was acknowledged since the last resume
-	tries   int        // failures without an acknowledgement in between
-	until   time.Time  // not to be resumed before
-	quiet   time.Time  // from then on nothing is under way that nobody waits for
-	looked  time.Time  // when the target's log end was asked for that the plan goes on from
-	doubt   error      // what seems to be wrong, and is looked into by the resumer
-	ended   int64      // the target's log end at the last resume
-	stuck   int        // refusals of the sequence that belongs there
-	warned  bool       // of records that somebody else has sent
-	kept    Point      // up to where the store knows the map
-	plans   int        // resumes: what was planned before the last one does not count
-	latest  int64      // newest time stamp of the batch that was acknowledged last, in ms
-	durable int64      // ahead: target offsets below have their place in the store's map
+	planned   int64
+	present   int64 // target offsets below are in the log already and only planned anew
+	acked     int64
+	queue     []cut
+	head      time.Time // since when the first of them is the first
+	parked    bool      // the queue is short, in memory of its own, and nothing more is read
+	apart     int       // batches that are sent before merging is tried again
+	queued    int       // bytes
+	flight    []cut
+	broker    int32      // where the flight went
+	conn      *wire.Conn // on which it went
+	proved    bool       // a batch was acknowledged since the last resume
+	tries     int        // failures without an acknowledgement in between
+	until     time.Time  // not to be resumed before
+	quiet     time.Time  // from then on nothing is under way that nobody waits for
+	looked    time.Time  // when the target's log end was asked for that the plan goes on from
+	doubt     error      // what seems to be wrong, and is looked into by the resumer
+	looking   bool       // it is, or what is on the target is looked at
+	ended     int64      // the target's log end at the last resume
+	stuck     int        // refusals of the sequence that belongs there
+	inspected int64      // target offsets below were looked at, or acknowledged
+	warned    bool       // of records that somebody else has sent
+	kept      Point      // up to where the store knows the map; -1: not this one
+	plans     int        // resumes: what was planned before the last one does not count
+	latest    int64      // newest time stamp of the batch that was acknowledged last, in ms
+	durable   int64      // ahead: target offsets below have their place in the store's map
+
+	keptAcked Point // up to where the store knows it to be acknowledged; -1: not this one
 
 	short bool // of replicas, since the last acknowledgement
-	heard bool // the source has told its mark
 	meter meter
+	going going
 
 	filter batch.Filter
 	copied counts
@@ -105,13 +114,20 @@ type counts struct{ records, bytes int64 }
 
 func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 	made := &part{
-		Partition: p, lane: -1, epoch: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
-		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest,
+		Partition: p, lane: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
+		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest, going: going{moved: time.Now()},
 	}
 	if a.Offsets != nil {
-		made.kept = a.Offsets.End()
-		made.next, made.planned = made.kept.Source, made.kept.Target
-		made.acked, made.durable = made.planned, made.planned
+		end := a.Offsets.End()
+		made.next, made.planned, made.durable = end.Source, end.Target, end.Target
+		switch {
+		case a.Acked != nil:
+			made.acked, made.epochs, made.start = min(a.Acked.Target, end.Target), a.Acked.Epochs, a.Acked.Start
+		case a.Ahead: // what was only planned is in the map as well
+			made.acked = a.Offsets.Start().Target
+		default:
+			made.acked = end.Target
+		}
 		if !a.Settled { // whoever copied it before may have died a moment ago
 			made.quiet = time.Now().Add(wait)
 		}
@@ -121,7 +137,7 @@ func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 
 // wants reports whether more may be read. p.mu is held.
 func (p *part) wants(limit int) bool {
-	return p.phase == Copying && !p.leaving && !p.busy && p.queued < limit
+	return p.phase == Copying && !p.leaving && !p.busy && !p.parked && p.queued < limit && !time.Now().Before(p.rest)
 }
 
 // stop ends the copy of this partition. p.mu is held.
@@ -159,7 +175,7 @@ func (p *part) drop() {
 	for _, c := range p.queue {
 		c.release()
 	}
-	p.queue, p.queued = nil, 0
+	p.queue, p.queued, p.parked = nil, 0, false
 }
 
 // take plans what an answer brought for this partition. p.mu is held.
@@ -202,7 +218,7 @@ func (p *part) one(c *Copier, a *wire.Answer, b batch.Batch) error {
 	if err != nil || b.LastOffset() < p.next {
 		return err
 	}
-	p.epoch = b.LeaderEpoch()
+	p.epochs.note(b.LeaderEpoch(), b.Offset())
 	if kind != batch.Data {
 		p.next = b.NextOffset()
 		return nil
@@ -351,7 +367,7 @@ func behind(runs []batch.Run, n int64) []batch.Run {
 
 // stamp is the header of a batch at that target offset (R24).
 func (p *part) stamp(c *Copier, target int64) (batch.Stamp, error) {
-	sequence, err := batch.Sequence(target, p.offsets.Start().Target, 0)
+	sequence, err := batch.Sequence(target, p.offsets.Origin().Target, 0)
 	return batch.Stamp{ProducerID: c.Producer.ID, Epoch: c.Producer.Epoch, Sequence: sequence}, err
 }
 
@@ -375,6 +391,9 @@ func (p *part) plan(runs ...batch.Run) error {
 func (p *part) put(c *Copier, one cut) error {
 	if p.looked.Before(p.quiet) && (p.ahead || c.forgotten(one.time, time.Now())) {
 		return errUnderWay
+	}
+	if len(p.queue) == 0 {
+		p.head = time.Now()
 	}
 	p.queue = append(p.queue, one)
 	p.queued += len(one.bytes)

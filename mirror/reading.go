@@ -65,9 +65,9 @@ func (c *Copier) positions(r route, first int, epochs func(wire.Partition) (int3
 		}
 		p.mu.Lock()
 		if p.wants(c.Limits.Partition) {
-			p.busy = true
+			p.busy, p.asked = true, p.next
 			parts[p.Partition] = p
-			at := wire.Position{Partition: p.Partition, Offset: p.next, LeaderEpoch: epoch, LastEpoch: p.epoch, MaxBytes: int32(c.Limits.Partition)}
+			at := wire.Position{Partition: p.Partition, Offset: p.next, LeaderEpoch: epoch, LastEpoch: p.epochs.at(p.next), MaxBytes: int32(c.Limits.Partition)}
 			if p.starved {
 				hungry = append(hungry, at)
 			} else {
@@ -110,7 +110,7 @@ func (c *Copier) plan(parts map[wire.Partition]*part, answer *wire.Answer) {
 		delete(parts, f.Partition)
 		p.mu.Lock()
 		p.busy = false
-		if p.phase == Copying {
+		if p.phase == Copying && p.asked == p.next { // else it was taken back meanwhile, and is asked again
 			p.hear(c, answer, f)
 		}
 		ready := p.phase == Copying && len(p.queue) > 0
@@ -131,7 +131,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 		p.suspect(c, &GapError{Partition: p.Partition, Next: p.next, LogStart: f.LogStart, LogEnd: f.HighWatermark})
 		return
 	case f.DivergingAt >= 0:
-		p.suspect(c, &TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt})
+		p.suspect(c, &TruncatedError{Partition: p.Partition, Side: "source", Offset: f.DivergingAt, Epoch: p.epochs.at(p.next), Read: p.next})
 		return
 	case f.Err != nil && wire.Retriable(f.Err):
 		p.unread(f.Err)
@@ -149,7 +149,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 		p.short = false
 		p.note(nil)
 	}
-	p.mark, p.start, p.heard = f.LastStable, f.LogStart, true
+	p.mark, p.start, p.heard = f.LastStable, f.LogStart, time.Now()
 	if p.mark < 0 {
 		p.mark = f.HighWatermark
 	}
@@ -164,6 +164,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 	if p.ahead && p.durable < p.planned {
 		c.keepSoon()
 	}
+	p.going.read(p, p.heard)
 	if p.phase == Copying && p.planned < p.present && p.next >= p.mark && len(f.Records) == 0 {
 		p.suspect(c, &SurplusError{Target: p.planned})
 	}
@@ -173,6 +174,7 @@ func (p *part) hear(c *Copier, answer *wire.Answer, f wire.Fetched) {
 func (p *part) unread(err error) {
 	if p.phase == Copying {
 		p.muted = true
+		p.rest = time.Now().Add(pauseBroken) // the others of its lane need not ask with it all the time
 		p.note(fmt.Errorf("reading the source: %w", err))
 	}
 }

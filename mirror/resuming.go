@@ -15,25 +15,30 @@ const (
 	mostStuck   = 10              // refusals of a sequence at one and the same log end
 )
 
-// resumeSoon wakes the resumer.
+// resumeSoon wakes the resumer, and what begins new copies.
 func (c *Copier) resumeSoon() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
+	for _, wake := range []chan struct{}{c.wake, c.fresh} {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // resumeAll brings partitions whose log end is not known back to copying, from
 // there on (R5).
-func (c *Copier) resumeAll(ctx context.Context) {
+func (c *Copier) resumeAll(ctx context.Context) { tryAll(ctx, c.wake, c.resumeOnce) }
+
+// tryAll tries again and again while some are left, else when it is woken.
+func tryAll(ctx context.Context, wake <-chan struct{}, once func(context.Context) (left bool)) {
 	for ctx.Err() == nil {
-		if c.resumeOnce(ctx) {
+		if once(ctx) {
 			pause(ctx, resumePause)
 			continue
 		}
 		select {
 		case <-ctx.Done():
-		case <-c.wake:
+		case <-wake:
 		}
 	}
 }
@@ -42,7 +47,7 @@ func (c *Copier) resumeAll(ctx context.Context) {
 // wait. What keeps one from going on is in its standing, and it is tried again
 // as long as that may pass: an outage stops no partition for good.
 func (c *Copier) resumeOnce(ctx context.Context) (left bool) {
-	ready, left := c.resumable(time.Now())
+	ready, left := c.resumable(time.Now(), true)
 	if len(ready) == 0 {
 		return left
 	}
@@ -50,41 +55,44 @@ func (c *Copier) resumeOnce(ctx context.Context) (left bool) {
 		c.hinder(ready, err)
 		return true
 	}
-	c.begin(ctx, ready)
-	var ids []wire.Partition
-	for _, p := range ready {
-		if p.begun() {
-			ids = append(ids, p.Partition)
-		} else {
-			left = true
-		}
-	}
-	if len(ids) == 0 {
-		return left
-	}
 	looked := time.Now()
-	ends, unsettled, err := c.Target.LogEnds(ctx, ids)
+	ends, unsettled, err := c.Target.LogEnds(ctx, idsOf(ready))
 	if err != nil {
 		c.hinder(ready, fmt.Errorf("asking for log ends of the target: %w", err))
 		return true
 	}
+	known := map[*part]int64{}
 	for _, p := range ready {
 		end, settled := ends[p.Partition]
 		switch why := unsettled[p.Partition]; {
 		case why != nil:
 			c.hinder([]*part{p}, fmt.Errorf("resuming: %w", why))
-		case settled:
-			c.resumeAt(ctx, p, end, looked)
+		case settled && !c.examine(ctx, p, end):
+			known[p] = end
 		}
+	}
+	for p := range c.sameHistory(ctx, known) {
+		p.goOn(c, known[p], looked)
+	}
+	for _, p := range ready {
 		p.mu.Lock()
-		left = left || p.phase == Resuming
+		left = left || p.phase == Resuming && !p.looking
 		p.mu.Unlock()
 	}
 	return left
 }
 
-// resumable returns those that may be tried now.
-func (c *Copier) resumable(now time.Time) (ready []*part, left bool) {
+func idsOf(parts []*part) []wire.Partition {
+	ids := make([]wire.Partition, len(parts))
+	for i, p := range parts {
+		ids[i] = p.Partition
+	}
+	return ids
+}
+
+// resumable returns those that may be tried now, of those whose copy has begun
+// or of the others.
+func (c *Copier) resumable(now time.Time, begun bool) (ready []*part, left bool) {
 	for _, p := range c.all() {
 		var unleased error
 		if c.Lease != nil {
@@ -92,11 +100,11 @@ func (c *Copier) resumable(now time.Time) (ready []*part, left bool) {
 		}
 		p.mu.Lock()
 		switch {
-		case p.phase != Resuming || p.leaving:
+		case p.phase != Resuming || p.leaving || (p.offsets != nil) != begun:
 		case unleased != nil:
 			p.note(fmt.Errorf("asking for the lease: %w", unleased))
 			left = true
-		case len(p.flight) > 0:
+		case len(p.flight) > 0, p.looking:
 			// Its last answer wakes us.
 		case p.busy, now.Before(p.until):
 			left = true
@@ -130,53 +138,18 @@ func (p *part) patience() time.Duration {
 	return min(resumePause<<min(p.tries, 10), longestTry)
 }
 
-func (p *part) begun() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.offsets != nil && p.phase == Resuming
-}
-
-func (p *part) unbegun() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.offsets == nil && p.phase == Resuming
-}
-
-// resumeAt goes on from the target's log end. What is there beyond the last
-// acknowledgement is looked at first: it has to be the mirror's own, at its
-// place, and is then planned anew without being sent (R14, R24). Who sent it
-// does not matter: this process, one that died, or another mirror that was
-// started by mistake, since all of them put the same records there.
-func (c *Copier) resumeAt(ctx context.Context, p *part, end int64, looked time.Time) {
-	p.mu.Lock()
-	start, known, last, doubt := p.offsets.Start().Target, p.offsets.End().Target, p.acked, p.doubt
-	p.mu.Unlock()
-	if end < start {
-		p.mu.Lock()
-		p.stop(&LostError{Partition: p.Partition, LogEnd: end, Least: start})
-		p.mu.Unlock()
-		return
-	}
-	if err := c.settleDoubt(ctx, p, doubt); err != nil {
-		c.halt(p, err)
-		return
-	}
-	if end > last {
-		if err := c.inspect(ctx, p, last, end); err != nil {
-			c.reroute()
-			c.halt(p, err)
-			return
-		}
-	}
-	if misplaced(doubt) { // and the log does not show why
-		c.halt(p, doubt)
-		return
-	}
+// goOn goes on from the target's log end. What is there beyond the last
+// acknowledgement was looked at (examine): it is the mirror's own, at its place,
+// and is planned anew without being sent (R14, R24). Who sent it does not matter:
+// this process, one that died, or another mirror that was started by mistake,
+// since all of them put the same records there.
+func (p *part) goOn(c *Copier, end int64, looked time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.phase != Resuming || p.leaving {
 		return
 	}
+	known := p.offsets.End().Target
 	if end > known && p.ahead {
 		p.stop(&UnmappedError{Partition: p.Partition, MapEnd: known, LogEnd: end})
 		return
@@ -196,12 +169,17 @@ func (c *Copier) resumeAt(ctx context.Context, p *part, end int64, looked time.T
 	p.plans++
 	p.next, p.planned = p.offsets.End().Source, p.offsets.End().Target
 	p.present, p.acked, p.durable = end, p.planned, min(p.durable, p.planned)
-	p.epoch, p.fresh, p.proved, p.doubt, p.looked = -1, false, false, nil, looked
+	p.kept, p.keptAcked = unkept, unkept // what is planned from here on may be something else, and end at the same place
+	p.epochs = p.epochs.below(p.next)
+	p.fresh, p.proved, p.doubt, p.looked = false, false, nil, looked
 	p.phase = Copying
 	if !p.short {
 		p.note(nil)
 	}
 }
+
+// unkept is the end of no map.
+var unkept = Point{-1, -1}
 
 // halt stops a partition for a reason that does not pass, and lets it wait for
 // any other.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -47,11 +48,11 @@ func uniqueName() string { return fmt.Sprintf("mirror-%d-%d", os.Getpid(), names
 type memory struct {
 	mu    sync.Mutex
 	begun map[wire.Partition]mirror.Beginning
-	maps  map[wire.Partition]*mirror.Map
+	kept  map[wire.Partition]mirror.Kept
 }
 
 func newMemory() *memory {
-	return &memory{begun: map[wire.Partition]mirror.Beginning{}, maps: map[wire.Partition]*mirror.Map{}}
+	return &memory{begun: map[wire.Partition]mirror.Beginning{}, kept: map[wire.Partition]mirror.Kept{}}
 }
 
 func (m *memory) Begin(p wire.Partition, b mirror.Beginning) error {
@@ -61,11 +62,11 @@ func (m *memory) Begin(p wire.Partition, b mirror.Beginning) error {
 	return nil
 }
 
-func (m *memory) Keep(maps map[wire.Partition]*mirror.Map) error {
+func (m *memory) Keep(kept map[wire.Partition]mirror.Kept) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for p, one := range maps {
-		m.maps[p] = one
+	for p, one := range kept {
+		m.kept[p] = one
 	}
 	return nil
 }
@@ -78,18 +79,18 @@ func (m *memory) known(t *testing.T, partitions []wire.Partition, lost bool) map
 	all := map[wire.Partition]mirror.Assignment{}
 	for _, p := range partitions {
 		begin, ok := m.begun[p]
-		kept := m.maps[p]
+		kept, known := m.kept[p]
 		switch {
 		case !ok:
 			all[p] = mirror.Assignment{}
-		case lost || kept == nil:
+		case lost || !known:
 			made, err := mirror.NewMap(begin.Point)
 			if err != nil {
 				t.Fatal(err)
 			}
 			all[p] = mirror.Assignment{Offsets: made, Topics: begin.Topics}
 		default:
-			all[p] = mirror.Assignment{Offsets: kept.Clone(), Topics: begin.Topics}
+			all[p] = mirror.Assignment{Offsets: kept.Offsets.Clone(), Acked: &kept.Acked, Topics: begin.Topics}
 		}
 	}
 	return all
@@ -107,9 +108,12 @@ type stage struct {
 func newStage(t *testing.T, source, target *kafkatest.Cluster, partitions int, replicas int16, configs map[string]*string) *stage {
 	t.Helper()
 	s := &stage{source: source, target: target, topic: uniqueName(), store: newMemory()}
+	forever := "-1" // some records here are years old
+	all := map[string]*string{"retention.ms": &forever}
+	maps.Copy(all, configs)
 	for _, c := range []*kafkatest.Cluster{source, target} {
 		admin := kadm.NewClient(client(t, c))
-		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, configs, s.topic)
+		resp, err := admin.CreateTopic(t.Context(), int32(partitions), replicas, all, s.topic)
 		if err != nil || resp.Err != nil {
 			t.Fatal(err, resp.Err)
 		}

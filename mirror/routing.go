@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -41,14 +42,20 @@ func (c *Copier) sourceEpoch(p wire.Partition) (int32, bool) {
 	return l.Epoch, ok
 }
 
+// writes returns the broker that a partition is written to, -1: none.
+func (c *Copier) writes(p *part) int32 {
+	if r := c.routing.now.Load(); r != nil {
+		if l, ok := r.target[p.Partition]; ok {
+			return l.Broker
+		}
+	}
+	return -1
+}
+
 // forward offers a partition to the sender of its leader.
 func (c *Copier) forward(p *part) {
-	r := c.routing.now.Load()
-	if r == nil {
-		return
-	}
-	if l, ok := r.target[p.Partition]; ok && l.Broker >= 0 {
-		c.sender(route{l.Broker, p.lane}).offer(p)
+	if broker := c.writes(p); broker >= 0 {
+		c.sender(route{broker, p.lane}).offer(p)
 	}
 }
 
@@ -91,16 +98,22 @@ func (c *Copier) routeOnce(ctx context.Context) error {
 		}
 	}
 	made := &routes{}
+	if known := c.routing.now.Load(); known != nil { // a cluster that is away keeps the other one from nothing
+		*made = *known
+	}
 	ids := map[string]Topics{}
-	source, err := c.Source.Metadata(ctx, names)
-	if err != nil {
-		return fmt.Errorf("asking the source for its topics: %w", err)
+	source, sourceErr := c.Source.Metadata(ctx, names)
+	if sourceErr != nil {
+		sourceErr = fmt.Errorf("asking the source for its topics: %w", sourceErr)
+	} else {
+		made.source = leadersOf(source)
 	}
-	target, err := c.Target.Metadata(ctx, names)
-	if err != nil {
-		return fmt.Errorf("asking the target for its topics: %w", err)
+	target, targetErr := c.Target.Metadata(ctx, names)
+	if targetErr != nil {
+		targetErr = fmt.Errorf("asking the target for its topics: %w", targetErr)
+	} else {
+		made.target = leadersOf(target)
 	}
-	made.source, made.target = leadersOf(source), leadersOf(target)
 	for _, name := range names {
 		ids[name] = Topics{Source: source.Topics[name].ID, Target: target.Topics[name].ID}
 	}
@@ -117,7 +130,7 @@ func (c *Copier) routeOnce(ctx context.Context) error {
 			c.forward(p)
 		}
 	}
-	return nil
+	return errors.Join(sourceErr, targetErr)
 }
 
 // reader makes sure that a lane is read.

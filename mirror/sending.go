@@ -26,6 +26,27 @@ type sender struct {
 	conn     *wire.Conn   // the last one; only send looks at it
 	quickest atomic.Int64 // acknowledgement on it, in ns: about the round trip
 	under    atomic.Int32 // requests under way
+	dialling atomic.Bool  // a connection is waited for
+	said     atomic.Int64 // when the broker answered last, or something began that it has to answer; in ns of Unix time
+}
+
+// silent returns for how long the broker has not answered what it was asked.
+func (s *sender) silent(now time.Time) time.Duration {
+	if s.under.Load() == 0 && !s.dialling.Load() {
+		return 0
+	}
+	return now.Sub(time.Unix(0, s.said.Load()))
+}
+
+// connect returns the connection of the lane, before anything is taken off a
+// queue: what waits there meanwhile can be moved out of the way.
+func (s *sender) connect(ctx context.Context) (*wire.Conn, error) {
+	if s.under.Load() == 0 {
+		s.said.Store(time.Now().UnixNano())
+	}
+	s.dialling.Store(true)
+	defer s.dialling.Store(false)
+	return s.copier.Target.Broker(ctx, s.broker, s.lane)
 }
 
 // sender returns the one of a route, started.
@@ -74,14 +95,22 @@ func (s *sender) run(ctx context.Context) {
 			return
 		case <-s.work:
 		}
-		for ctx.Err() == nil && s.room() {
+		for ctx.Err() == nil && s.room() && s.waiting() {
+			conn, err := s.connect(ctx)
 			parts, cuts := s.pick()
 			if len(parts) == 0 {
 				break
 			}
-			s.send(ctx, parts, cuts)
+			s.send(ctx, conn, err, parts, cuts)
 		}
 	}
+}
+
+// waiting reports whether a partition is ready.
+func (s *sender) waiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.ready) > 0
 }
 
 // pick takes a batch of each partition that is ready and may send, up to the
@@ -125,6 +154,7 @@ func (p *part) pop(s *sender) (c cut, ok, more bool) {
 		return cut{}, false, false // the leader moved: first comes the answer of the old one
 	}
 	c = p.merge(s)
+	p.head = time.Now()
 	p.broker = s.broker
 	p.flight = append(p.flight, cut{base: c.base, count: c.count, bytes: c.bytes, time: c.time})
 	return c, true, len(p.queue) > 0 && len(p.flight) < p.mostInFlight(s.copier.Limits)
@@ -162,20 +192,21 @@ func (s *sender) clock(took time.Duration) {
 	}
 }
 
-// send sends one request. Whatever becomes of it is told to the partitions.
-func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
+// send sends one request, unless there is no connection, which err says.
+// Whatever becomes of it is told to the partitions.
+func (s *sender) send(ctx context.Context, conn *wire.Conn, err error, parts []*part, cuts []cut) {
 	// Their memory is needed until they are written. What becomes of them is told
 	// by their offsets, perhaps while they are still being written.
 	whole := slices.Clone(cuts)
 	for i := range cuts {
 		cuts[i].held = nil
 	}
-	defer func() {
+	release := sync.OnceFunc(func() {
 		for _, c := range whole {
 			c.release()
 		}
-	}()
-	conn, err := s.copier.Target.Broker(ctx, s.broker, s.lane)
+	})
+	defer release()
 	if err != nil {
 		for i, p := range parts {
 			p.failed(s.copier, cuts[i], err)
@@ -194,8 +225,11 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 	}
 	s.met(conn)
 	began := time.Now()
-	s.under.Add(1)
+	if s.under.Add(1) == 1 {
+		s.said.Store(began.UnixNano())
+	}
 	answered := func(acks []wire.Ack, _ time.Duration, err error) {
+		s.said.Store(time.Now().UnixNano())
 		s.under.Add(-1)
 		defer s.poke()
 		if err == nil {
@@ -217,7 +251,7 @@ func (s *sender) send(ctx context.Context, parts []*part, cuts []cut) {
 			}
 		}
 	}
-	if err := conn.Produce(ctx, s.copier.Limits.Timeout, batches, answered); err != nil {
+	if err := conn.Produce(ctx, s.copier.Limits.Timeout, batches, release, answered); err != nil {
 		s.under.Add(-1)
 		for i, p := range parts {
 			p.failed(s.copier, cuts[i], err)
@@ -283,6 +317,7 @@ func (p *part) answered(s *sender, c cut, a wire.Ack) {
 		p.suspect(s.copier, misplaced)
 	case p.phase == Copying:
 		p.acked = max(p.acked, c.base+c.count)
+		p.going.arrived(p.acked, time.Now())
 		p.latest = c.time
 		if p.short {
 			p.short = false

@@ -30,11 +30,11 @@ func (m *mortal) Begin(p wire.Partition, b mirror.Beginning) error {
 	return m.Store.Begin(p, b)
 }
 
-func (m *mortal) Keep(maps map[wire.Partition]*mirror.Map) error {
+func (m *mortal) Keep(kept map[wire.Partition]mirror.Kept) error {
 	if m.dead.Load() {
 		return nil
 	}
-	return m.Store.Keep(maps)
+	return m.Store.Keep(kept)
 }
 
 // crash lets a mirror copy for a moment, and ends it as kill -9 would.
@@ -57,6 +57,14 @@ func (s *stage) crash(t *testing.T, ahead bool) {
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+	ends := s.ends(t, s.target)
+	s.store.mu.Lock()
+	defer s.store.mu.Unlock()
+	for p, kept := range s.store.kept {
+		if kept.Acked.Target > ends[p] {
+			t.Errorf("partition %d is kept as acknowledged up to %d, and the target's log ends at %d", p.Number, kept.Acked.Target, ends[p])
+		}
 	}
 }
 
@@ -107,6 +115,7 @@ func TestCopyOfACompactedSourceOnRealBrokers(t *testing.T) {
 				t.Fatal("no map")
 			}
 			exact(t, m, ledger, s.byOffset(t, target))
+			s.keptUpTo(t, m.End())
 			copied, last := map[int64]bool{}, map[string]int64{}
 			for _, g := range m.Segments() {
 				for i := range g.Length {
@@ -126,6 +135,18 @@ func TestCopyOfACompactedSourceOnRealBrokers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// keptUpTo waits until the store knows partition 0 to be planned, and to be
+// acknowledged, up to there.
+func (s *stage) keptUpTo(t *testing.T, end mirror.Point) {
+	t.Helper()
+	until(t, "the store has the map", func(context.Context) bool {
+		s.store.mu.Lock()
+		defer s.store.mu.Unlock()
+		kept := s.store.kept[s.partitions[0]]
+		return kept.Offsets != nil && kept.Offsets.End() == end && kept.Acked.Point == end
+	})
 }
 
 func keyOf(line string) string { return line[:strings.IndexByte(line, '=')] }

@@ -15,10 +15,13 @@ type Standing struct {
 	Why      error     // Stopped: the reason; else what is waited for, nil: nothing
 	Since    time.Time // since when Why is what it is
 	Next     int64     // source offset that is read next
-	Mark     int64     // the source's last stable offset, as heard last
-	Start    int64     // the source's log start, as heard last
+	Heard    time.Time // when the source told Mark and Start last; zero: never, and neither they nor Lag say anything
+	Mark     int64     // the source's last stable offset
+	Start    int64     // the source's log start
+	Copied   int64     // source offset below which all is acknowledged by the target
 	Target   int64     // target offset up to which it has acknowledged
 	Waiting  int64     // records that are read and not acknowledged
+	Moved    time.Time // when it made progress last, or had nothing to do
 	Records  int64     // copied by this process
 	Bytes    int64
 	Flying   int  // requests under way
@@ -26,7 +29,8 @@ type Standing struct {
 	Progress Progress
 }
 
-// Lag is how many source offsets are not copied yet.
+// Lag is how many source offsets are not acknowledged yet, by the Mark that was
+// heard last: without one (Heard) it is not known, and this number means nothing.
 func (s Standing) Lag() int64 { return max(0, s.Mark-s.Next) + s.Waiting }
 
 // Status returns the standing of every partition, by topic and number.
@@ -46,6 +50,7 @@ func (c *Copier) Status() []Standing {
 func (p *part) standing(l Limits, now time.Time, throttled bool) Standing {
 	s := Standing{
 		Partition: p.Partition, Phase: p.phase, Why: p.why, Since: p.since, Next: p.next, Mark: p.mark, Start: p.start,
+		Heard: p.heard, Copied: p.copiedTo(), Moved: p.going.moved,
 		Flying: len(p.flight), Quiet: !now.Before(p.quiet), Target: p.acked, Waiting: p.planned - p.acked, Records: p.copied.records, Bytes: p.copied.bytes,
 		Progress: p.meter.progress(now, p.count()),
 	}
@@ -67,11 +72,25 @@ func (p *part) count() counters {
 	}
 }
 
+// measureAll does so every second, whatever the store does meanwhile.
+func (c *Copier) measureAll(ctx context.Context) {
+	tick := time.NewTicker(keepInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			c.measure(now)
+		}
+	}
+}
+
 // measure takes the rates of all partitions that are under way.
 func (c *Copier) measure(now time.Time) {
 	for _, p := range c.all() {
 		p.mu.Lock()
-		if !p.fresh && p.heard {
+		if !p.fresh && !p.heard.IsZero() {
 			p.meter.observe(now, p.count())
 		}
 		p.mu.Unlock()
@@ -103,7 +122,7 @@ func (c *Copier) Drained(ctx context.Context, ends map[wire.Partition]int64) err
 
 const drainInterval = 20 * time.Millisecond
 
-// copied reports whether everything was acknowledged.
+// copied reports whether everything below the ends was acknowledged.
 func (c *Copier) copied(ends map[wire.Partition]int64) (bool, error) {
 	done := true
 	for id, end := range ends {
@@ -113,7 +132,7 @@ func (c *Copier) copied(ends map[wire.Partition]int64) (bool, error) {
 		}
 		p.mu.Lock()
 		phase, why := p.phase, p.why
-		done = done && phase == Copying && p.next >= end && p.acked >= p.planned
+		done = done && phase == Copying && p.copiedTo() >= end // what is written later has time
 		p.mu.Unlock()
 		if phase == Stopped {
 			return false, why

@@ -144,7 +144,7 @@ func (w *asking) load(ctx context.Context, partitions []wire.Partition) (map[wir
 	if !missing && time.Since(w.looked) < lookEvery {
 		return w.known, nil
 	}
-	known, err := w.keeper.Load(ctx, partitions)
+	known, _, err := w.keeper.Load(ctx, partitions)
 	if err != nil {
 		return nil, err
 	}

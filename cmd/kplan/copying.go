@@ -330,7 +330,7 @@ func (m *copying) Translate(ctx context.Context, positions map[cluster.TopicPart
 		}
 	}
 	if len(unknown) > 0 {
-		loaded, err := m.keeper.Load(ctx, unknown)
+		loaded, _, err := m.keeper.Load(ctx, unknown)
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
@@ -20,6 +21,8 @@ type Pool struct {
 	mu    sync.Mutex
 	freed chan struct{} // closed and replaced whenever memory comes back
 	held  int64         // bytes of all buffers, free ones included
+	short int           // how many wait
+	since time.Time     // when the first of them began to
 	used  int64         // bytes of those in use
 	free  [largestBuffer + 1][]*Buffer
 }
@@ -44,10 +47,26 @@ type Buffer struct {
 // room, or ctx ends.
 func (p *Pool) Get(ctx context.Context, n int) (*Buffer, error) {
 	class := max(bits.Len(uint(max(n, 1)-1)), smallestBuffer)
+	waiting := false
+	defer func() {
+		if waiting {
+			p.mu.Lock()
+			p.short--
+			p.mu.Unlock()
+		}
+	}()
 	for {
 		b, wait := p.take(class, n)
 		if b != nil {
 			return b, nil
+		}
+		if !waiting {
+			waiting = true
+			p.mu.Lock()
+			if p.short++; p.short == 1 {
+				p.since = time.Now()
+			}
+			p.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
@@ -100,6 +119,17 @@ func (p *Pool) shrink(size int64) {
 	}
 }
 
+// Short returns for how long there has always been somebody who waits for memory;
+// 0: nobody does.
+func (p *Pool) Short() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.short == 0 {
+		return 0
+	}
+	return time.Since(p.since)
+}
+
 // Used returns the bytes in use.
 func (p *Pool) Used() int64 {
 	p.mu.Lock()
@@ -112,6 +142,9 @@ func (b *Buffer) Hold() { b.refs.Add(1) }
 
 // Release takes one holder away. After the last nobody may look at Bytes.
 func (b *Buffer) Release() {
+	if b.pool == nil { // memory of its own
+		return
+	}
 	switch left := b.refs.Add(-1); {
 	case left > 0:
 		return

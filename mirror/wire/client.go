@@ -128,6 +128,9 @@ func (c *Client) at(ctx context.Context, l lane, address string) (*Conn, error) 
 	return conn, nil
 }
 
+// Short returns for how long data has had to wait for memory; 0: it has not.
+func (c *Client) Short() time.Duration { return c.pool.Short() }
+
 // Any returns a connection to some broker: one that Metadata named, else one of
 // bootstrap.
 func (c *Client) Any(ctx context.Context) (*Conn, error) {

@@ -20,6 +20,7 @@ const largestAnswer = 1 << 30
 // connection's reading goroutine, in the order of the requests.
 type pending struct {
 	correlation int32
+	pooled      bool          // the answer's memory is the pool's, which may have to be waited for
 	answered    func(*Buffer) // the answer behind its correlation id; it has to be released
 	failed      func(error)
 }
@@ -72,27 +73,37 @@ func (c *Conn) Request(ctx context.Context, req kmsg.Request) (kmsg.Response, er
 }
 
 func (c *Conn) roundTrip(ctx context.Context, req kmsg.Request) (kmsg.Response, error) {
-	return c.ask(ctx, func(frame framer, answered func(*Buffer), failed func(error)) error {
-		return c.send(ctx, frame, answered, failed)
-	}, req)
+	return c.ask(ctx, func(o outgoing) error { return c.send(ctx, o) }, req)
 }
 
 // framer makes the bytes of a request.
 type framer func(correlation int32) net.Buffers
 
-func (c *Conn) ask(ctx context.Context, send func(framer, func(*Buffer), func(error)) error, req kmsg.Request) (kmsg.Response, error) {
+// outgoing is a request that is to be sent.
+type outgoing struct {
+	pending
+	frame framer
+	sent  func() // the memory of the frame is the caller's again; nil: nobody wants to know
+}
+
+func (c *Conn) ask(ctx context.Context, send func(outgoing) error, req kmsg.Request) (kmsg.Response, error) {
 	type result struct {
 		resp kmsg.Response
 		err  error
 	}
 	done := make(chan result, 1)
-	err := send(func(correlation int32) net.Buffers {
-		return net.Buffers{c.format.AppendRequest(nil, req, correlation)}
-	}, func(b *Buffer) {
-		defer b.Release()
-		resp, err := c.read(req, append([]byte(nil), b.Bytes...))
-		done <- result{resp, err}
-	}, func(err error) { done <- result{err: err} })
+	err := send(outgoing{
+		frame: func(correlation int32) net.Buffers {
+			return net.Buffers{c.format.AppendRequest(nil, req, correlation)}
+		},
+		pending: pending{
+			answered: func(b *Buffer) {
+				resp, err := c.read(req, b.Bytes)
+				done <- result{resp, err}
+			},
+			failed: func(err error) { done <- result{err: err} },
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +158,7 @@ func afterHeader(req kmsg.Request, body []byte) ([]byte, error) {
 
 // send writes one request. When it returns no error, one of the two functions
 // will be called.
-func (c *Conn) send(ctx context.Context, frame framer, answered func(*Buffer), failed func(error)) error {
+func (c *Conn) send(ctx context.Context, o outgoing) error {
 	c.sending.Lock()
 	defer c.sending.Unlock()
 	if c.login.due(time.Now()) {
@@ -155,22 +166,22 @@ func (c *Conn) send(ctx context.Context, frame framer, answered func(*Buffer), f
 			return err
 		}
 	}
-	return c.write(frame, answered, failed)
+	return c.write(o)
 }
 
-func (c *Conn) write(frame framer, answered func(*Buffer), failed func(error)) error {
+func (c *Conn) write(o outgoing) error {
 	c.correlation++
-	p := pending{correlation: c.correlation, answered: answered, failed: failed}
+	o.correlation = c.correlation
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()
 		return c.err
 	}
-	if c.waiting = append(c.waiting, p); len(c.waiting) == 1 {
+	if c.waiting = append(c.waiting, o.pending); len(c.waiting) == 1 {
 		c.await(true)
 	}
 	c.mu.Unlock()
-	if err := c.conn.write(frame(c.correlation)); err != nil {
+	if err := c.conn.write(o.frame(c.correlation), o.sent); err != nil {
 		c.end(&BrokenError{Address: c.Address, Cause: fmt.Errorf("sending: %w", err)})
 	}
 	return nil // a failure is told through failed, like every later one
@@ -196,13 +207,10 @@ func (c *Conn) readOne() error {
 	if size < 4 || size > largestAnswer {
 		return fmt.Errorf("an answer of %d bytes", size)
 	}
-	b, err := c.pool.Get(c.ctx, int(size)-4)
+	b, err := c.room(correlation, int(size)-4)
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	c.await(true) // waiting for room was not the broker's silence
-	c.mu.Unlock()
 	if err := c.conn.fill(b.Bytes); err != nil {
 		b.Release()
 		return fmt.Errorf("reading: %w", err)
@@ -214,6 +222,22 @@ func (c *Conn) readOne() error {
 	}
 	p.answered(b)
 	return nil
+}
+
+// room is memory for an answer. Only data has to wait for it: what is asked about
+// the cluster is the way out of what holds the memory.
+func (c *Conn) room(correlation int32, size int) (*Buffer, error) {
+	c.mu.Lock()
+	pooled := len(c.waiting) > 0 && c.waiting[0].correlation == correlation && c.waiting[0].pooled
+	c.mu.Unlock()
+	if !pooled {
+		return &Buffer{Bytes: make([]byte, size)}, nil
+	}
+	b, err := c.pool.Get(c.ctx, size)
+	c.mu.Lock()
+	c.await(true) // waiting for room was not the broker's silence
+	c.mu.Unlock()
+	return b, err
 }
 
 // next takes the request off that has waited longest.

@@ -90,17 +90,24 @@ func (c *Conn) Fetch(ctx context.Context, f Fetch) (*Answer, error) {
 		err    error
 	}
 	done := make(chan result, 1)
-	err = c.send(ctx, func(correlation int32) net.Buffers {
-		return net.Buffers{c.format.AppendRequest(nil, req, correlation)}
-	}, func(b *Buffer) {
-		resp, err := c.read(req, b.Bytes)
-		if err != nil {
-			b.Release()
-			done <- result{err: err}
-			return
-		}
-		done <- result{answer: answer(resp.(*kmsg.FetchResponse), b)}
-	}, func(err error) { done <- result{err: err} })
+	err = c.send(ctx, outgoing{
+		frame: func(correlation int32) net.Buffers {
+			return net.Buffers{c.format.AppendRequest(nil, req, correlation)}
+		},
+		pending: pending{
+			pooled: true,
+			answered: func(b *Buffer) {
+				resp, err := c.read(req, b.Bytes)
+				if err != nil {
+					b.Release()
+					done <- result{err: err}
+					return
+				}
+				done <- result{answer: answer(resp.(*kmsg.FetchResponse), b)}
+			},
+			failed: func(err error) { done <- result{err: err} },
+		},
+	})
 	if err != nil {
 		return nil, err
 	}

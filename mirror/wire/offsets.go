@@ -158,7 +158,30 @@ func (c *Client) offsets(ctx context.Context, at int64, isolation int8, partitio
 	if err != nil {
 		return nil, nil, err
 	}
-	starts, failed := map[Partition]int64{}, map[Partition]error{}
+	starts := map[Partition]int64{}
+	failed := c.byLeader(ctx, partitions, leaders, func(ctx context.Context, conn *Conn, ps []Partition) (map[Partition]error, func(), error) {
+		told, err := conn.listOffsets(ctx, asConsumer, at, isolation, ps, leaders)
+		failed := map[Partition]error{}
+		for p, one := range told {
+			failed[p] = one.err
+		}
+		return failed, func() {
+			for p, one := range told {
+				if one.err == nil {
+					starts[p] = one.offset
+				}
+			}
+		}, err
+	})
+	return starts, failed, nil
+}
+
+// byLeader asks each broker for the partitions that it leads, all at once: one
+// that hangs does not hold up the others. ask returns what failed of each, and
+// how to take the rest, which is called by one at a time. The result is of which
+// partitions something failed.
+func (c *Client) byLeader(ctx context.Context, partitions []Partition, leaders map[Partition]Leader, ask func(context.Context, *Conn, []Partition) (map[Partition]error, func(), error)) map[Partition]error {
+	failed := map[Partition]error{}
 	byBroker := map[int32][]Partition{}
 	for _, p := range partitions {
 		if l, ok := leaders[p]; !ok || l.Broker < 0 {
@@ -167,23 +190,32 @@ func (c *Client) offsets(ctx context.Context, at int64, isolation int8, partitio
 			byBroker[l.Broker] = append(byBroker[l.Broker], p)
 		}
 	}
+	var asking sync.WaitGroup
+	var mu sync.Mutex // of failed, and of what take changes
 	for broker, ps := range byBroker {
-		ctx, cancel := context.WithTimeout(ctx, endsLimit)
-		conn, err := c.Broker(ctx, broker, control)
-		var told map[Partition]told
-		if err == nil {
-			told, err = conn.listOffsets(ctx, asConsumer, at, isolation, ps, leaders)
-		}
-		cancel()
-		for _, p := range ps {
-			if one := errors.Join(err, told[p].err); one != nil {
-				failed[p] = one
-			} else {
-				starts[p] = told[p].offset
+		asking.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, endsLimit)
+			defer cancel()
+			conn, err := c.Broker(ctx, broker, control)
+			var some map[Partition]error
+			take := func() {}
+			if err == nil {
+				some, take, err = ask(ctx, conn, ps)
 			}
-		}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, p := range ps {
+				if one := errors.Join(err, some[p]); one != nil {
+					failed[p] = one
+				}
+			}
+			if err == nil {
+				take()
+			}
+		})
 	}
-	return starts, failed, nil
+	asking.Wait()
+	return failed
 }
 
 type told struct {
@@ -249,16 +281,23 @@ func (c *Client) highestLeaders(ctx context.Context, topics []string) (map[Parti
 		}
 	}
 	take(first)
+	var asking sync.WaitGroup
+	var mu sync.Mutex // of leaders
 	for _, broker := range first.Brokers {
 		if broker == first.From {
 			continue
 		}
-		m, err := c.briefly(ctx, broker, topics)
-		if err != nil {
-			continue // one that is down names nobody
-		}
-		take(m)
+		asking.Go(func() { // together: several that hang cost the time of one
+			m, err := c.briefly(ctx, broker, topics)
+			if err != nil {
+				return // one that is down names nobody
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			take(m)
+		})
 	}
+	asking.Wait()
 	return leaders, nil
 }
 

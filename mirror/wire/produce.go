@@ -33,29 +33,34 @@ const (
 )
 
 // Produce sends batches and asks for the acknowledgement of all in-sync
-// replicas. It returns when they are sent, and the memory of the batches is the
-// caller's again. Then done is called, once, on the connection's own goroutine:
-// with an error the batches may or may not be in the log. timeout is how long
-// the broker waits for its replicas.
-func (c *Conn) Produce(ctx context.Context, timeout time.Duration, batches []Batch, done func([]Ack, time.Duration, error)) error {
+// replicas. It returns when they are sent. sent is called, at most once and at
+// the latest then, when the memory of the batches is the caller's again: a broker
+// that does not read keeps no more of it than a moment. Then done is called,
+// once, on the connection's own goroutine: with an error the batches may or may
+// not be in the log. timeout is how long the broker waits for its replicas.
+func (c *Conn) Produce(ctx context.Context, timeout time.Duration, batches []Batch, sent func(), done func([]Ack, time.Duration, error)) error {
 	req := kmsg.NewPtrProduceRequest()
 	v, err := c.Version(req, leastProduce, mostProduce)
 	if err != nil {
 		return err
 	}
 	req.SetVersion(v)
-	return c.send(ctx, func(correlation int32) net.Buffers {
-		return produceFrame(v, correlation, timeout, batches)
-	}, func(b *Buffer) {
-		defer b.Release()
-		resp, err := c.read(req, b.Bytes)
-		if err != nil {
-			done(nil, 0, err)
-			return
-		}
-		answer := resp.(*kmsg.ProduceResponse)
-		done(acks(answer), time.Duration(answer.ThrottleMillis)*time.Millisecond, nil)
-	}, func(err error) { done(nil, 0, err) })
+	return c.send(ctx, outgoing{
+		frame: func(correlation int32) net.Buffers { return produceFrame(v, correlation, timeout, batches) },
+		sent:  sent,
+		pending: pending{
+			answered: func(b *Buffer) {
+				resp, err := c.read(req, b.Bytes)
+				if err != nil {
+					done(nil, 0, err)
+					return
+				}
+				answer := resp.(*kmsg.ProduceResponse)
+				done(acks(answer), time.Duration(answer.ThrottleMillis)*time.Millisecond, nil)
+			},
+			failed: func(err error) { done(nil, 0, err) },
+		},
+	})
 }
 
 // produceFrame writes what kmsg would, without a copy of the records.

@@ -50,7 +50,7 @@ func TestBatchesComeBackOnRealBrokers(t *testing.T) {
 					results := make(chan done, flying)
 					for range flying {
 						at := sent
-						err := conn.Produce(t.Context(), 10*time.Second, []wire.Batch{{Partition: p, Records: batch(id, int32(at), each, "value")}},
+						err := conn.Produce(t.Context(), 10*time.Second, []wire.Batch{{Partition: p, Records: batch(id, int32(at), each, "value")}}, nil,
 							func(acks []wire.Ack, _ time.Duration, err error) { results <- done{at, acks, err} })
 						if err != nil {
 							t.Fatal(err)
@@ -127,7 +127,7 @@ func TestRefusalsOnRealBrokers(t *testing.T) {
 func produce(t *testing.T, c *wire.Conn, batches ...wire.Batch) (got []wire.Ack, err error) {
 	t.Helper()
 	done := make(chan struct{})
-	failed := c.Produce(t.Context(), 10*time.Second, batches, func(acks []wire.Ack, _ time.Duration, e error) {
+	failed := c.Produce(t.Context(), 10*time.Second, batches, nil, func(acks []wire.Ack, _ time.Duration, e error) {
 		got, err = acks, e
 		close(done)
 	})

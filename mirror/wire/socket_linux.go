@@ -74,8 +74,9 @@ func (s *socket) waitFor(fd uintptr, least int) error {
 // mostBuffers is how many pieces one writev takes (IOV_MAX).
 const mostBuffers = 1024
 
-// write writes all of the buffers, and changes them.
-func (s *socket) write(buffers net.Buffers) error {
+// write writes all of the buffers. With an error it returns what is left of
+// them.
+func (s *socket) write(buffers net.Buffers) (net.Buffers, error) {
 	var pieces []syscall.Iovec
 	for _, b := range buffers {
 		if len(b) > 0 {
@@ -104,7 +105,11 @@ func (s *socket) write(buffers net.Buffers) error {
 	if err == nil {
 		err = failed
 	}
-	return err
+	var rest net.Buffers
+	for _, p := range pieces {
+		rest = append(rest, unsafe.Slice(p.Base, p.Len))
+	}
+	return rest, err
 }
 
 // behindBytes is what is left after n bytes.

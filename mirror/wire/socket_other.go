@@ -11,4 +11,4 @@ func newSocket(net.Conn) *socket { return nil }
 
 func (*socket) atLeast([]byte, int) (int, error) { return 0, net.ErrClosed }
 
-func (*socket) write(net.Buffers) error { return net.ErrClosed }
+func (*socket) write(net.Buffers) (net.Buffers, error) { return nil, net.ErrClosed }

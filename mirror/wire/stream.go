@@ -1,8 +1,13 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
+	"slices"
+	"sync"
+	"time"
 )
 
 // ahead is what a stream reads at once where little is wanted: an
@@ -17,6 +22,8 @@ type stream struct {
 
 	spare    [ahead]byte // read, and not wanted yet, is spare[from:to]
 	from, to int
+
+	copied []byte // what was written last, where there is no socket
 }
 
 func newStream(conn net.Conn) *stream {
@@ -48,11 +55,39 @@ func (s *stream) atLeast(b []byte, least int) (int, error) {
 	return io.ReadAtLeast(s.Conn, b, least)
 }
 
-// write writes all of the buffers.
-func (s *stream) write(b net.Buffers) error {
-	if s.socket != nil {
-		return s.socket.write(b)
+// patienceOfBatches is how long what is written may wait in its own memory, which
+// others wait for: then it is copied.
+const patienceOfBatches = time.Second
+
+// write writes all of the buffers. sent, unless it is nil, is called once when
+// their memory is not needed any more, which may be long before they are written.
+func (s *stream) write(b net.Buffers, sent func()) error {
+	if sent == nil {
+		sent = func() {}
 	}
-	_, err := b.WriteTo(s.Conn)
+	sent = sync.OnceFunc(sent)
+	defer sent()
+	if s.socket == nil { // TLS takes no second try of a write that was given up, and copies anyway
+		s.copied = s.copied[:0]
+		for _, one := range b {
+			s.copied = append(s.copied, one...)
+		}
+		sent()
+		_, err := s.Conn.Write(s.copied)
+		return err
+	}
+	if err := s.SetWriteDeadline(time.Now().Add(patienceOfBatches)); err != nil {
+		return err
+	}
+	rest, err := s.socket.write(b)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	rest = net.Buffers{slices.Concat(rest...)}
+	sent()
+	if err := s.SetWriteDeadline(time.Time{}); err != nil {
+		return err
+	}
+	_, err = s.socket.write(rest)
 	return err
 }

@@ -137,7 +137,7 @@ func TestStreamWrites(t *testing.T) {
 		}
 		failed := make(chan error, 1)
 		go func() {
-			failed <- s.write(pieces)
+			failed <- s.write(pieces, nil)
 			s.Close()
 		}()
 		got, err := io.ReadAll(far)
@@ -155,10 +155,43 @@ func TestStreamWritesToNobody(t *testing.T) {
 	streams(t, func(t *testing.T, s *stream, far net.Conn) {
 		far.Close()
 		for range 100 {
-			if err := s.write(net.Buffers{noise(1 << 20)}); err != nil {
+			if err := s.write(net.Buffers{noise(1 << 20)}, nil); err != nil {
 				return
 			}
 		}
 		t.Error("nobody reads, and a hundred megabytes are written")
+	})
+}
+
+// Somebody who does not read keeps the memory of what is written no longer than
+// a moment, and gets it all the same when he reads at last.
+func TestStreamLetsGoOfMemory(t *testing.T) {
+	t.Parallel()
+	streams(t, func(t *testing.T, s *stream, far net.Conn) {
+		want := noise(32 << 20) // more than the sockets hold
+		piece := bytes.Clone(want)
+		let, failed := make(chan struct{}), make(chan error, 1)
+		go func() {
+			failed <- s.write(net.Buffers{piece[:1000], piece[1000:]}, func() { close(let) })
+			s.Close()
+		}()
+		select {
+		case <-let:
+		case <-time.After(time.Minute):
+			t.Fatal("a minute later the memory is still needed")
+		}
+		select {
+		case err := <-failed:
+			t.Fatalf("written before anybody has read: %v", err)
+		default:
+		}
+		clear(piece) // somebody else has it now
+		got, err := io.ReadAll(far)
+		if err := errors.Join(err, <-failed); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes arrived that are not the %d that were written", len(got), len(want))
+		}
 	})
 }

@@ -116,7 +116,7 @@ func (w *Worker) reachedByOthers(ctx context.Context, left map[wire.Partition]in
 	for p := range left {
 		ids = append(ids, p)
 	}
-	maps, err := w.keeper.Load(ctx, ids)
+	maps, _, err := w.keeper.Load(ctx, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (s *stage) write(t *testing.T, c *loaded) (size int64) {
 		}
 		c.next += len(request)
 		turn <- struct{}{}
-		err := conn.Produce(t.Context(), time.Minute, request, func(acks []wire.Ack, _ time.Duration, err error) {
+		err := conn.Produce(t.Context(), time.Minute, request, nil, func(acks []wire.Ack, _ time.Duration, err error) {
 			<-turn
 			for _, a := range acks {
 				if a.Err != nil {
