@@ -77,6 +77,21 @@ func (r *run) stopped() []*plan.Service {
 	return out
 }
 
+// Stopped returns the services that the journal shows as told to stop on the
+// source and not known to run on the target, sorted, also such as the plan no
+// longer has. Nobody but an apply starts them.
+func Stopped(st state.State) []string {
+	var out []string
+	for address, step := range st.Steps {
+		service, ok := graph.StoppedService(address)
+		if ok && began(step.Status) && st.Steps[startOf(service)].Status != state.Done {
+			out = append(out, service)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // failedStarts returns services whose start on the target failed while they
 // still run on the source (production_later).
 func (r *run) failedStarts() []*plan.Service {
