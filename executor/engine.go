@@ -154,7 +154,8 @@ func (r *run) begin(ctx context.Context) error {
 // not passed either, hence from the end of the graph to its beginning.
 func (r *run) decideRepeats() {
 	for _, s := range slices.Backward(r.Graph.Steps) {
-		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done || s.Kind == graph.Gate && r.entered(s) {
+		passedFor := s.Kind == graph.Gate || s.Kind == graph.CaughtUp // what must not be stopped yet
+		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done || passedFor && r.entered(s) {
 			continue
 		}
 		for _, d := range r.Graph.Dependents(s.Address) {
@@ -175,15 +176,41 @@ func (r *run) again(address string) {
 	r.state.Steps[address] = st
 }
 
-// entered reports whether a step behind a gate has begun. Then the gate stays
-// open: it must not keep kplan from finishing what stands half done there.
+// entered reports whether a step behind a gate, or behind a look whether the
+// copy has caught up, has begun. Then it stays open: it must not keep kplan from
+// finishing what stands half done there.
 func (r *run) entered(gate *graph.Step) bool {
-	for _, d := range r.Graph.Dependents(gate.Address) {
-		if s := r.status(d); s != state.Pending && s != state.Reset {
+	for _, d := range r.guarded(gate) {
+		if s := r.status(d); s != state.Pending && s != state.Reset && !r.isLook(d) {
 			return true
 		}
 	}
 	return false
+}
+
+// guarded returns the steps that wait for a step. A look whether the copy has
+// caught up stops nobody: a gate before one also guards what comes behind that.
+func (r *run) guarded(s *graph.Step) []string {
+	all := r.Graph.Dependents(s.Address)
+	if s.Kind != graph.Gate && s.Kind != graph.CaughtUp {
+		return all
+	}
+	for _, d := range slices.Clone(all) {
+		if !r.isLook(d) {
+			continue
+		}
+		for _, next := range r.Graph.Dependents(d) {
+			if !slices.Contains(all, next) {
+				all = append(all, next)
+			}
+		}
+	}
+	return all
+}
+
+func (r *run) isLook(address string) bool {
+	s := r.Graph.Step(address)
+	return s != nil && s.Kind == graph.CaughtUp
 }
 
 // pausedBy returns the request that keeps the run from beginning anything.

@@ -54,6 +54,7 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 	add(b)
 	b.copiedRest(sel)
 	diags = append(diags, b.gates()...)
+	b.caughtUpAgain()
 	b.finish()
 
 	if loops := b.loops(); len(loops) > 0 {

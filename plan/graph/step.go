@@ -136,8 +136,8 @@ func UserAddress(name string) string { return string(Prepare) + ".user[" + strco
 // place, joined or works.
 func GroupAddress(name, verb string) string { return groupAddress(name, verb) }
 
-// ServiceAddress returns the address of a service's step: verb is stop or
-// start.
+// ServiceAddress returns the address of a service's step: verb is stop, start
+// or, with a mirror, caught_up.
 func ServiceAddress(name, verb string) string { return serviceAddress(name, verb) }
 
 // StoppedService returns the service whose stop has this address; false: it is
