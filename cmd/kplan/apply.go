@@ -132,5 +132,5 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	if r, err = lookAgain(ctx, p, c, s.state, r); err != nil {
 		return err
 	}
-	return a.run(ctx, cmd, p, c, s, r, f)
+	return a.run(ctx, cmd, r.plan, c, s, r, f)
 }

@@ -23,6 +23,7 @@ import (
 // review is one look at both clusters and what follows from it: the same for
 // diff, apply and verify.
 type review struct {
+	plan           *plan.Plan // with what groups have committed on (R11)
 	source, target cluster.Snapshot
 	selection      graph.Selection
 	graph          *graph.Graph
@@ -95,6 +96,9 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	}
 	r.takeAccess(st)
 	r.selection = graph.Select(m, r.source)
+	r.selection.Reads = pinnedReads(m, r.selection.Reads, st)
+	p = p.Reading(r.selection.Reads)
+	r.plan, m = p, p.Migration
 	r.graph, r.diags = graph.Build(m, r.selection, graph.Sides{}, graph.Everywhere(m, r.selection, cluster.Target))
 	topics := diff.Topics(m, r.source, r.target, st.Owned, executor.Held(st))
 	answers, err := ask(ctx, c.target, topics)
@@ -137,6 +141,24 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
 	}
 	return r, nil
+}
+
+// pinnedReads adds what an earlier apply has pinned to what groups have committed
+// on: a source forgets commits. Once a group's offsets are placed, nothing joins.
+func pinnedReads(m *plan.Migration, now map[string][]string, st state.State) map[string][]string {
+	if st.Selection == nil {
+		return now
+	}
+	all := map[string][]string{}
+	for group, topics := range now {
+		if st.Steps[graph.GroupAddress(group, "place")].Status != state.Done {
+			all[group] = topics
+		}
+	}
+	for group, topics := range st.Selection.Reads {
+		all[group] = slices.Concat(all[group], topics)
+	}
+	return m.Unlisted(all)
 }
 
 // copyBegun reports whether the mirror may have written anything: workers begin
