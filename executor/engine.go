@@ -31,6 +31,7 @@ type Engine struct {
 	State    state.State // the fold of the journal at the start
 	RunID    string
 	Defaults map[string]cluster.Config // of topics on the target, as the diff saw them
+	Seen     map[string]int            // partitions of topics on the source, as the diff saw them
 	Inbox    Inbox
 	Clock    Clock
 	Poll     time.Duration
@@ -181,7 +182,11 @@ func (r *run) again(address string) {
 // finishing what stands half done there.
 func (r *run) entered(gate *graph.Step) bool {
 	for _, d := range r.guarded(gate) {
-		if s := r.status(d); s != state.Pending && s != state.Reset && !r.isLook(d) {
+		s := r.status(d)
+		if next := r.Graph.Step(d); next.Kind == graph.CaughtUp || next.Kind == graph.Stop && !r.told(next.Service) && s != state.Parked {
+			continue // nothing stands still yet
+		}
+		if s != state.Pending && s != state.Reset {
 			return true
 		}
 	}

@@ -182,6 +182,9 @@ func caughtUp(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		if len(topics) == 0 {
 			return nil, "nothing is left to copy", nil
 		}
+		if err := r.samePartitions(ctx, s, topics); err != nil {
+			return nil, "", err
+		}
 		set := r.Clock.Now()
 		marks, err := r.stableEnds(ctx, topics)
 		if err != nil {

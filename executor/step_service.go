@@ -17,6 +17,11 @@ import (
 // prints it. How many members its groups had is noted first (R10).
 func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	service := r.Plan.Migration.Service(s.Service)
+	if s.Side == cluster.Source {
+		if err := r.samePartitions(ctx, s, topicsOfService(r, service)); err != nil {
+			return nil, "", err
+		}
+	}
 	if err := r.readToTheEnd(ctx, s, service); err != nil {
 		return nil, "", err
 	}
