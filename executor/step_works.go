@@ -195,7 +195,11 @@ func (r *run) reading(ctx context.Context, s *graph.Step, commits map[cluster.To
 			return false, 0, err
 		}
 		for tp, base := range held.Base {
-			traffic = traffic || ends[tp].LastStable > base
+			if !traffic && ends[tp].LastStable > base { // a transaction marker is nobody's record
+				if _, traffic, err = r.Target.FirstRecord(ctx, tp, base, ends[tp].LastStable); err != nil {
+					return false, 0, err
+				}
+			}
 			from := base
 			if c, ok := commits[tp]; ok {
 				from = c.Offset
