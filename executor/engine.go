@@ -32,6 +32,7 @@ type Engine struct {
 	RunID    string
 	Defaults map[string]cluster.Config // of topics on the target, as the diff saw them
 	Seen     map[string]int            // partitions of topics on the source, as the diff saw them
+	Capped   bool                      // the target's brokers want no more replicas in sync than there are
 	Inbox    Inbox
 	Clock    Clock
 	Poll     time.Duration

@@ -21,6 +21,9 @@ func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error
 		if err := r.samePartitions(ctx, s, topicsOfService(r, service)); err != nil {
 			return nil, "", err
 		}
+		if err := r.writable(ctx, s, service); err != nil {
+			return nil, "", err
+		}
 	}
 	if err := r.readToTheEnd(ctx, s, service); err != nil {
 		return nil, "", err
@@ -185,6 +188,9 @@ func startService(ctx context.Context, r *run, s *graph.Step) (any, string, erro
 				return nil, "", err
 			}
 		}
+	}
+	if err := r.writable(ctx, s, service); err != nil {
+		return nil, "", err
 	}
 	if s.Manual {
 		m := service.Switch.Manual

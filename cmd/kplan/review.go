@@ -32,6 +32,7 @@ type review struct {
 
 	access [2]cluster.Access // of source and target, as they were read
 	differ diff.Access       // in rules, quotas and users
+	capped bool              // checks.CapsInSync of the target
 }
 
 // errMovedOn says that a cluster changed between reading it and asking it.
@@ -95,6 +96,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		return nil, err
 	}
 	r.takeAccess(st)
+	r.capped = checks.CapsInSync(nodes[1])
 	r.selection = graph.Select(m, r.source)
 	r.selection.Reads = pinnedReads(m, r.selection.Reads, st)
 	p = p.Reading(r.selection.Reads)
@@ -125,7 +127,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		return nil, err
 	}
 	changes, asked = append(changes, rows...), append(asked, granted...)
-	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground),
+	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground), checks.Writable(ground, st.Owned),
 		checks.MirrorTarget(ground, copyBegun(st), st.Owned)))...)
 	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
