@@ -107,3 +107,20 @@ func TestCommitsCountAsReading(t *testing.T) {
 		t.Errorf("the plan says that it reads the topic no more: %v", sel.Reads)
 	}
 }
+
+// Taken out: the difference between nothing left to do and nothing known. A plan
+// without services, drawn without a cluster, has no steps, and nobody knows where
+// anything is.
+func TestNoStepsAreExplained(t *testing.T) {
+	m := &plan.Migration{Scheme: plan.Scheme{Kind: plan.ProductionFirst}}
+	for text, sel := range map[string]graph.Selection{"without a cluster": {}, "where it is wanted": {Topics: []string{}, Groups: []string{}}} {
+		g, diags := graph.Build(m, sel, graph.Sides{}, graph.Sides{})
+		if diags.HasErrors() {
+			t.Fatal(diags)
+		}
+		var out strings.Builder
+		if err := g.WriteText(&out); err != nil || !strings.Contains(out.String(), text) {
+			t.Errorf("%q, %v, want %q", out.String(), err, text)
+		}
+	}
+}
