@@ -141,6 +141,11 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "none is there", "fail": "a Streams application that moves has stores there, or a repartition topic that is not selected", "unknown": "a schema registry, Connect or ksqlDB keeps its state there: whether it belongs to the migration only people know"},
 		},
 		{
+			Name: NameWritable, Asks: "Can a producer write with acks=all? (min.insync.replicas)", Waivable: true, Rights: describeTopics,
+			Evidence: "The effective min.insync.replicas (of the topic, else the strictest of the brokers' and the cluster's default) against the replicas of each partition and those in sync: on the target of every selected topic, as it is and as kplan will make it, on the source of those that services write. Brokers from 4.0 want no more replicas in sync than a partition has.",
+			Verdicts: map[string]string{"pass": "it is nowhere above them", "fail": "a partition takes no write with acks=all, or would take none: apply does not begin"},
+		},
+		{
 			Name: NameMirror, Asks: "Can records be copied to the target's topics? (R14, R15)", Waivable: true, Rights: describeTopics,
 			Evidence: "Of a plan with a mirror, before its copy begins: the log starts and ends of the target's topics, and whether kplan may alter those that it did not create.",
 			Verdicts: map[string]string{"pass": "they are empty or missing, or the copy has begun", "fail": "a topic holds records of somebody else, or kplan may not give it what a copy needs"},

@@ -77,6 +77,12 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 			return checks.Listener(l, "id-1", now)
 		},
 		checks.NameCapacity: short(func(g *checks.Ground) { g.Target.Brokers = g.Target.Brokers[:2]; g.Migration.Target.Capacity = nil }),
+		checks.NameWritable: func() []checks.Result {
+			g := ground()
+			g.Target.Topics["t"].Partitions[0].ISR = []int32{1}
+			g.Target.Topics["t"].Configs[cluster.MinInSync] = cluster.Config{Value: "2", Source: cluster.SourceTopic}
+			return checks.Writable(g, nil)
+		},
 		checks.NameRacks:    short(func(g *checks.Ground) { g.Target.Brokers[2].Rack = "" }),
 		checks.NameReplicas: short(func(g *checks.Ground) { g.Target.Topics["t"].Partitions[1].Replicas = []int32{0, 1} }),
 		checks.NameDisk:     short(func(g *checks.Ground) { g.Migration.Target.Capacity.DiskBytes = 30 * gib }),

@@ -31,6 +31,8 @@ type Engine struct {
 	State    state.State // the fold of the journal at the start
 	RunID    string
 	Defaults map[string]cluster.Config // of topics on the target, as the diff saw them
+	Seen     map[string]int            // partitions of topics on the source, as the diff saw them
+	Capped   bool                      // the target's brokers want no more replicas in sync than there are
 	Inbox    Inbox
 	Clock    Clock
 	Poll     time.Duration
@@ -154,7 +156,8 @@ func (r *run) begin(ctx context.Context) error {
 // not passed either, hence from the end of the graph to its beginning.
 func (r *run) decideRepeats() {
 	for _, s := range slices.Backward(r.Graph.Steps) {
-		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done || s.Kind == graph.Gate && r.entered(s) {
+		passedFor := s.Kind == graph.Gate || s.Kind == graph.CaughtUp // what must not be stopped yet
+		if !ofTheMoment(s.Kind) || r.status(s.Address) != state.Done || passedFor && r.entered(s) {
 			continue
 		}
 		for _, d := range r.Graph.Dependents(s.Address) {
@@ -175,15 +178,45 @@ func (r *run) again(address string) {
 	r.state.Steps[address] = st
 }
 
-// entered reports whether a step behind a gate has begun. Then the gate stays
-// open: it must not keep kplan from finishing what stands half done there.
+// entered reports whether a step behind a gate, or behind a look whether the
+// copy has caught up, has begun. Then it stays open: it must not keep kplan from
+// finishing what stands half done there.
 func (r *run) entered(gate *graph.Step) bool {
-	for _, d := range r.Graph.Dependents(gate.Address) {
-		if s := r.status(d); s != state.Pending && s != state.Reset {
+	for _, d := range r.guarded(gate) {
+		s := r.status(d)
+		if next := r.Graph.Step(d); next.Kind == graph.CaughtUp || next.Kind == graph.Stop && !r.told(next.Service) && s != state.Parked {
+			continue // nothing stands still yet
+		}
+		if s != state.Pending && s != state.Reset {
 			return true
 		}
 	}
 	return false
+}
+
+// guarded returns the steps that wait for a step. A look whether the copy has
+// caught up stops nobody: a gate before one also guards what comes behind that.
+func (r *run) guarded(s *graph.Step) []string {
+	all := r.Graph.Dependents(s.Address)
+	if s.Kind != graph.Gate && s.Kind != graph.CaughtUp {
+		return all
+	}
+	for _, d := range slices.Clone(all) {
+		if !r.isLook(d) {
+			continue
+		}
+		for _, next := range r.Graph.Dependents(d) {
+			if !slices.Contains(all, next) {
+				all = append(all, next)
+			}
+		}
+	}
+	return all
+}
+
+func (r *run) isLook(address string) bool {
+	s := r.Graph.Step(address)
+	return s != nil && s.Kind == graph.CaughtUp
 }
 
 // pausedBy returns the request that keeps the run from beginning anything.

@@ -116,7 +116,7 @@ func (r *run) copyMore() {
 		default:
 			continue
 		}
-		about := slices.ContainsFunc(s.Topics, func(t string) bool { return fresh[t] }) || s.Kind == graph.CaughtUp && len(fresh) > 0
+		about := slices.ContainsFunc(s.Topics, func(t string) bool { return fresh[t] }) || s.Kind == graph.CaughtUp && len(s.Topics) == 0 && len(fresh) > 0
 		if about && r.status(s.Address) == state.Done {
 			r.again(s.Address)
 		}
@@ -188,10 +188,20 @@ func mirrorStart(ctx context.Context, r *run, _ *graph.Step) (any, string, error
 const caughtUpWithin = 10 * time.Second
 
 // caughtUp sets marks at the ends of the source's logs until one is passed in
-// good time: under load the lag itself is never zero.
+// good time: under load the lag itself is never zero. Before a service's stop it
+// is about the service's topics, as far as they are still copied.
 func caughtUp(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	for {
 		topics := r.copiedTopics()
+		if len(s.Topics) > 0 {
+			topics = slices.DeleteFunc(topics, func(t string) bool { return !slices.Contains(s.Topics, t) })
+		}
+		if len(topics) == 0 {
+			return nil, "nothing is left to copy", nil
+		}
+		if err := r.samePartitions(ctx, s, topics); err != nil {
+			return nil, "", err
+		}
 		set := r.Clock.Now()
 		marks, err := r.stableEnds(ctx, topics)
 		if err != nil {

@@ -1,6 +1,7 @@
 package executor_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -135,6 +136,73 @@ func TestGateWaitsForTheUnknown(t *testing.T) {
 		s.mustApply()
 		if at, ok := s.behind(); !ok || at.Before(known) {
 			t.Errorf("the gate opened at %s, and the lag was known from %s on", at, known)
+		}
+	})
+}
+
+// Taken out: the look before each wave's stop. With run = "apply" nothing is
+// copied between two applies, and a later wave would stand stopped for as long
+// as the copy takes to catch up (R27).
+func TestCaughtUpBeforeEveryWave(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		mirrored(s)
+		ctx, interrupt := context.WithCancelCause(context.Background())
+		defer interrupt(nil)
+		s.onStart(graph.ServiceAddress("a", "start"), func() { interrupt(executor.ErrInterrupted) })
+		if r := s.applyIn(ctx, s.journal, nil); !errors.Is(r.Err, executor.ErrInterrupted) {
+			t.Fatal(r.Err)
+		}
+		s.onEvent = nil
+		backlog := 0
+		s.locked(func() { // hours later
+			for n := range 4000 {
+				s.world.append(cluster.Source, "t2", entry{key: keys + n%keys, seq: n + 1, pid: 9})
+			}
+			for _, p := range s.source.topics["t2"] {
+				backlog += len(p.log) - 2 // what mirrored has put there is no record
+			}
+		})
+		copied := -1
+		s.hook(func(op, arg string) {
+			if op == "stop on source" && arg == "p" {
+				s.locked(func() {
+					copied = 0
+					for _, p := range s.target.topics["t2"] {
+						copied += len(p.log)
+					}
+				})
+			}
+		})
+		s.mustApply()
+		if copied < backlog {
+			t.Errorf("p was stopped with %d of %d records copied", copied, backlog)
+		}
+		s.settled()
+	})
+}
+
+// Taken out: the look through the look. A gate before a service would count as
+// passed for good while the copy still catches up and nothing is stopped.
+func TestGateBeforeALook(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := gated(t, &plan.Gate{Name: "go", Before: "a", Timeout: time.Hour, Approvals: []plan.Approval{{Name: "sre", Expires: time.Minute}}})
+		mirrored(s)
+		s.inbox.put(s.approval("ann", ""))
+		ctx, interrupt := context.WithCancelCause(context.Background())
+		defer interrupt(nil)
+		s.onEvent = func(e executor.Event) {
+			if b, ok := e.(executor.StepStarted); ok && b.Step.Address == graph.ServiceAddress("a", "caught_up") {
+				interrupt(executor.ErrInterrupted)
+			}
+		}
+		if r := s.applyIn(ctx, s.journal, nil); !errors.Is(r.Err, executor.ErrInterrupted) || len(r.Stopped) > 0 {
+			t.Fatalf("it ended with %v, stopped %v", r.Err, r.Stopped)
+		}
+		s.onEvent = nil
+		time.Sleep(2 * time.Minute)
+		if r := s.apply(); len(r.Parked) != 1 || r.Parked[0].Step.Address != graph.GateAddress("go") || s.where("a") != "source" {
+			t.Errorf("the word has expired and nothing was stopped: %+v, a runs on %q", r, s.where("a"))
 		}
 	})
 }

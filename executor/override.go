@@ -113,13 +113,14 @@ func (r *run) narrow(ctx context.Context, topic string) error {
 	return r.record(state.Record{Override: &kept})
 }
 
-// giveBackOrphans ends the overrides of topics that have left the selection:
-// no step would.
+// giveBackOrphans ends the overrides of topics that have left the selection, or
+// that no group reads any more: no step would.
 func (r *run) giveBackOrphans(ctx context.Context) error {
 	var orphans []string
 	r.mu.Lock()
 	for t := range r.state.Overrides {
-		if r.Graph.Step(graph.TopicAddress(t, "")) == nil {
+		released := r.Graph.Step(graph.TopicAddress(t, "release")) != nil || r.Graph.CopyStop(t) != nil
+		if r.Graph.Step(graph.TopicAddress(t, "")) == nil || !released {
 			orphans = append(orphans, t)
 		}
 	}

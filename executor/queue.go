@@ -32,11 +32,11 @@ type queue struct {
 
 func (r *run) newQueue() *queue {
 	q := &queue{r: r, begun: map[string]bool{}, left: map[string]int{}, place: map[string]int{}, under: map[string]int{}, together: batches()}
-	for i, s := range r.Graph.Steps {
+	for i, s := range r.Graph.Steps { // each behind what it needs
 		q.place[s.Address] = i
-		for _, need := range s.Needs {
-			if r.status(need) != state.Done {
-				q.left[s.Address]++
+		if r.status(s.Address) != state.Done {
+			for _, d := range r.guarded(s) {
+				q.left[d]++
 			}
 		}
 		if q.left[s.Address] == 0 && r.status(s.Address) != state.Done {
@@ -104,7 +104,7 @@ func (q *queue) over(s *graph.Step) {
 
 // passed lets what needed the step come nearer.
 func (q *queue) passed(s *graph.Step) {
-	for _, address := range q.r.Graph.Dependents(s.Address) {
+	for _, address := range q.r.guarded(s) {
 		q.left[address]--
 		if q.left[address] > 0 || q.begun[address] || q.r.status(address) == state.Done {
 			continue
@@ -119,8 +119,8 @@ func (q *queue) passed(s *graph.Step) {
 // paused, windows have closed and words have expired.
 func (q *queue) gatesAgain() {
 	for i, s := range slices.Backward(q.r.Graph.Steps) {
-		behind := q.r.Graph.Dependents(s.Address)
-		followed := slices.ContainsFunc(behind, func(d string) bool { return q.begun[d] })
+		behind := q.r.guarded(s)
+		followed := slices.ContainsFunc(behind, func(d string) bool { return q.begun[d] && !q.r.isLook(d) })
 		if s.Kind != graph.Gate || q.r.status(s.Address) != state.Done || followed || q.r.entered(s) {
 			continue
 		}

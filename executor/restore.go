@@ -70,10 +70,25 @@ func names(services []*plan.Service) []string {
 func (r *run) stopped() []*plan.Service {
 	var out []*plan.Service
 	for _, s := range r.Plan.Migration.Services {
-		if began(r.status(stopOf(s.Name))) && r.status(startOf(s.Name)) != state.Done {
+		if r.told(s.Name) && r.status(startOf(s.Name)) != state.Done {
 			out = append(out, s)
 		}
 	}
+	return out
+}
+
+// Stopped returns the services that the journal shows as told to stop on the
+// source and not known to run on the target, sorted, also such as the plan no
+// longer has. Nobody but an apply starts them.
+func Stopped(st state.State) []string {
+	var out []string
+	for address, step := range st.Steps {
+		service, ok := graph.StoppedService(address)
+		if ok && told(step) && st.Steps[startOf(service)].Status != state.Done {
+			out = append(out, service)
+		}
+	}
+	slices.Sort(out)
 	return out
 }
 
@@ -87,6 +102,17 @@ func (r *run) failedStarts() []*plan.Service {
 		}
 	}
 	return out
+}
+
+// told reports whether a stop has come so far that the service may be stopped:
+// its facts are written just before, behind the last look at what the service
+// needs.
+func told(stop state.StepState) bool { return began(stop.Status) && stop.Facts != nil }
+
+func (r *run) told(service string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return told(r.state.Steps[stopOf(service)])
 }
 
 func began(s state.Status) bool {
@@ -109,7 +135,7 @@ func (r *run) restore(ctx context.Context, service *plan.Service) error {
 	if err := r.markRestore(service, state.Running); err != nil {
 		return err
 	}
-	stopped := began(r.status(stopOf(service.Name)))
+	stopped := r.told(service.Name)
 	if err := r.mayRestore(ctx, service, stopped); err != nil {
 		return errors.Join(err, r.markRestore(service, state.Failed)) // as it was: the next apply goes on
 	}
@@ -206,7 +232,7 @@ func (r *run) finishRestores(ctx context.Context) error {
 			return err
 		}
 		if stopped { // it may be stopped still: should this run fail, it has to go back
-			if err := r.mark(stop, state.Running, nil, nil); err != nil {
+			if err := r.mark(stop, state.Running, stopFacts{Members: map[string]int{}}, nil); err != nil {
 				return err
 			}
 		}
@@ -277,8 +303,8 @@ func (r *run) nothingWritten(ctx context.Context, service *plan.Service) error {
 			return fmt.Errorf("looking whether anything was written on the target: %w", err)
 		}
 		var written []string
-		for tp, base := range held.Base {
-			if e := ends[tp]; e.LogEnd > base {
+		for tp, e := range ends {
+			if base := held.Base[tp]; e.LogEnd > base { // 0: added since the hold
 				written = append(written, fmt.Sprintf("%s offsets %d to %d", tp, base, e.LogEnd-1))
 			}
 		}

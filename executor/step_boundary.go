@@ -21,7 +21,7 @@ const settleGrace = 15 * time.Second
 // for quiet_for, and notes where it ends (R4, R6).
 func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	quiet := r.quietFor(s)
-	last, err := r.quiet(ctx, s, quiet)
+	last, err := r.quietAll(ctx, s, quiet)
 	if err != nil {
 		return nil, "", err
 	}
@@ -45,6 +45,24 @@ func boundary(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		return nil, "", err
 	}
 	return facts, fmt.Sprintf("%s ends on the source, quiet for %s", s.Topic, quiet), nil
+}
+
+// quietAll waits for the quiet of all partitions that the topic has when it is
+// over: the target has as many.
+func (r *run) quietAll(ctx context.Context, s *graph.Step, quiet time.Duration) (map[cluster.TopicPartition]cluster.LogEnds, error) {
+	for {
+		if err := r.samePartitions(ctx, s, []string{s.Topic}); err != nil {
+			return nil, err
+		}
+		last, err := r.quiet(ctx, s, quiet)
+		if err != nil {
+			return nil, err
+		}
+		now, err := r.Source.LogEnds(ctx, []string{s.Topic})
+		if err != nil || len(now) == len(last) {
+			return last, err
+		}
+	}
 }
 
 // quietFor is how long the topic's log has to stand still. A short default
@@ -185,11 +203,12 @@ func (r *run) reliedOn(s *graph.Step) bool {
 // dataBehind names the writer of the first data record behind a boundary.
 // Markers and aborted records lie there harmlessly.
 func (r *run) dataBehind(ctx context.Context, boundary, now offsets, after, command string) error {
-	for tp, b := range boundary {
-		if now[tp] <= b {
+	for tp, end := range now {
+		b := boundary[tp] // of a partition that was added since: its beginning
+		if end <= b {
 			continue
 		}
-		rec, ok, err := r.Source.FirstRecord(ctx, tp, b, now[tp])
+		rec, ok, err := r.Source.FirstRecord(ctx, tp, b, end)
 		if err != nil {
 			return err
 		}

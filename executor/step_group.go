@@ -298,30 +298,36 @@ func (r *run) finalPositions(ctx context.Context, s *graph.Step) (map[cluster.To
 	if r.LeaveOut == DrainWait {
 		return facts.Final, nil
 	}
+	return facts.Final, r.readBefore(ctx, s.Group, topics, facts.Final)
+}
+
+// readBefore proves that a group has read everything before the boundaries of
+// topics, or names the first record that it has not.
+func (r *run) readBefore(ctx context.Context, group string, topics []string, final map[cluster.TopicPartition]cluster.Commit) error {
 	bounds, err := r.boundsOf(topics)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for tp, b := range bounds {
-		commit, committed := facts.Final[tp]
-		if committed && commit.Offset >= b || !committed && r.Plan.Migration.Groups.Uncommitted(s.Group) == "latest" {
+		commit, committed := final[tp]
+		if committed && commit.Offset >= b || !committed && r.Plan.Migration.Groups.Uncommitted(group) == "latest" {
 			continue
 		}
 		from := commit.Offset
 		if !committed {
 			ends, err := r.Source.LogEnds(ctx, []string{tp.Topic})
 			if err != nil {
-				return nil, err
+				return err
 			}
 			from = ends[tp].LogStart
 		}
 		rec, ok, err := r.Source.FirstRecord(ctx, tp, from, b)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if ok {
-			return nil, &NotDrainedError{Group: s.Group, Partition: tp, Position: from, Record: rec.Offset, Boundary: b}
+			return &NotDrainedError{Group: group, Partition: tp, Position: from, Record: rec.Offset, Boundary: b}
 		}
 	}
-	return facts.Final, nil
+	return nil
 }

@@ -42,7 +42,7 @@ func mirrorDrain(ctx context.Context, r *run, s *graph.Step) (any, string, error
 	var err error
 	if s.Topic != "" {
 		bounds, err = r.boundsOf(topics)
-	} else {
+	} else if err = r.samePartitions(ctx, s, topics); err == nil {
 		bounds, err = r.stableEnds(ctx, topics)
 	}
 	if err != nil {

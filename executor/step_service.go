@@ -17,6 +17,17 @@ import (
 // prints it. How many members its groups had is noted first (R10).
 func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 	service := r.Plan.Migration.Service(s.Service)
+	if s.Side == cluster.Source {
+		if err := r.samePartitions(ctx, s, topicsOfService(r, service)); err != nil {
+			return nil, "", err
+		}
+		if err := r.writable(ctx, s, service); err != nil {
+			return nil, "", err
+		}
+	}
+	if err := r.readToTheEnd(ctx, s, service); err != nil {
+		return nil, "", err
+	}
 	facts, err := r.countMembers(ctx, s, service)
 	if err != nil {
 		return nil, "", err
@@ -40,6 +51,38 @@ func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error
 		}
 	}
 	return facts, fmt.Sprintf("%s is stopped on the %s", s.Service, s.Side), nil
+}
+
+// readToTheEnd looks once more at the positions of a service whose other instance
+// runs on the target already (production_later): what its groups have not read on
+// the source when it stops there, nobody reads (R7). With production_first the
+// placement looks, and the service goes back.
+func (r *run) readToTheEnd(ctx context.Context, s *graph.Step, service *plan.Service) error {
+	if s.Side != cluster.Source || r.status(startOf(s.Service)) != state.Done || r.LeaveOut == DrainWait {
+		return nil
+	}
+	for _, g := range service.Groups {
+		drained := r.Graph.Step(graph.GroupAddress(g.Name, "drain"))
+		if drained == nil {
+			continue
+		}
+		group, err := r.Source.Group(ctx, g.Name)
+		if err != nil {
+			return err
+		}
+		if r.attempt(s.Address) > 1 && len(group.Members) == 0 { // stopped by an attempt that was cut off: it reads no more
+			if err := r.readBefore(ctx, g.Name, drained.Topics, group.Commits); err != nil {
+				return err
+			}
+			continue
+		}
+		look := *drained
+		look.Address = s.Address
+		if _, _, err := drain(ctx, r, &look); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func startOf(service string) string { return graph.ServiceAddress(service, "start") }
@@ -145,6 +188,9 @@ func startService(ctx context.Context, r *run, s *graph.Step) (any, string, erro
 				return nil, "", err
 			}
 		}
+	}
+	if err := r.writable(ctx, s, service); err != nil {
+		return nil, "", err
 	}
 	if s.Manual {
 		m := service.Switch.Manual

@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group
 			taken[tp] = true
 		}
 	}
-	ends, err := r.Target.LogEnds(ctx, s.AllTopics())
+	ends, err := r.Target.LogEnds(ctx, r.listed(s))
 	if err != nil {
 		return "", err
 	}
@@ -95,6 +96,18 @@ func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group
 		return fmt.Sprintf("%s without a reader: %s", plural(len(free), "partition"), strings.Join(free[:min(3, len(free))], ", ")), nil
 	}
 	return "", nil
+}
+
+// listed returns the topics of a group step that the plan lists: of those that
+// only commits tell, nobody knows whether the consumers still ask for them.
+func (r *run) listed(s *graph.Step) []string {
+	listed := map[string]bool{}
+	for _, owner := range s.Owners {
+		for _, t := range r.Plan.Migration.Service(owner).Consumes {
+			listed[t.Name] = listed[t.Name] || !t.Found
+		}
+	}
+	return slices.DeleteFunc(s.AllTopics(), func(t string) bool { return !listed[t] })
 }
 
 // works waits until the group is seen to read on the target: enough members,
@@ -171,7 +184,7 @@ func (r *run) startsToCome(s *graph.Step) bool {
 // reading reports whether records have been written to the group's topics on
 // the target since the hold, and how many the group has not read.
 func (r *run) reading(ctx context.Context, s *graph.Step, commits map[cluster.TopicPartition]cluster.Commit) (traffic bool, lag int64, err error) {
-	topics := s.AllTopics()
+	topics := r.listed(s)
 	ends, err := r.Target.LogEnds(ctx, topics)
 	if err != nil {
 		return false, 0, err
@@ -182,7 +195,11 @@ func (r *run) reading(ctx context.Context, s *graph.Step, commits map[cluster.To
 			return false, 0, err
 		}
 		for tp, base := range held.Base {
-			traffic = traffic || ends[tp].LastStable > base
+			if !traffic && ends[tp].LastStable > base { // a transaction marker is nobody's record
+				if _, traffic, err = r.Target.FirstRecord(ctx, tp, base, ends[tp].LastStable); err != nil {
+					return false, 0, err
+				}
+			}
 			from := base
 			if c, ok := commits[tp]; ok {
 				from = c.Offset

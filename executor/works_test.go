@@ -194,3 +194,24 @@ func TestJoinedBeforeProducersStop(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the look for a record. The marker of a transaction that wrote
+// nothing, or was aborted, would count as traffic, and consumers that nobody has
+// seen at work as working (R10).
+func TestMarkersAreNoTraffic(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		time.Sleep(time.Second)
+		s.locked(func() { s.worker("a").idle = true })
+		address := graph.GroupAddress("gd", "works")
+		s.when(graph.ServiceAddress("d", "start"), func() {
+			s.locked(func() {
+				p := s.target.topics["t1"][0]
+				p.log = append(p.log, entry{aborted: true}, entry{marker: true})
+			})
+		})
+		if r := s.apply(); r.Err != nil || len(r.Parked) != 1 || r.Parked[0].Step.Address != address {
+			t.Errorf("parked %v, %v: a person has to say that the consumers work", r.Parked, r.Err)
+		}
+	})
+}

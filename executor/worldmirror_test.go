@@ -139,6 +139,9 @@ func (c *copying) beat() {
 			continue
 		}
 		for i, p := range c.source.topics[t] {
+			if i >= len(c.target.topics[t]) {
+				continue // until the target has it as well
+			}
 			to := c.target.topics[t][i]
 			next := c.next(p, to)
 			for n := range 4 {

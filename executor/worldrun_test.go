@@ -81,6 +81,7 @@ func set(t *testing.T, scheme plan.SchemeKind, services ...string) *stage {
 		Topics: plan.Topics{Include: []plan.Pattern{all}, Parity: plan.Parity{Existing: "report"}},
 		Groups: plan.Groups{Include: []plan.Pattern{all}},
 		Source: &plan.Cluster{Name: "old", Listener: plan.Listener{Bootstrap: []string{"a.old:9092"}}},
+		Target: &plan.Cluster{Name: "new", Listener: plan.Listener{Bootstrap: []string{"a.new:9092"}}},
 	}
 	s := &stage{world: newWorld(), t: t, plan: &plan.Plan{Migration: m}, journal: &memory{}, inbox: &mailbox{}, ended: make(chan struct{})}
 	topics := map[string]bool{}
@@ -161,6 +162,12 @@ func (s *stage) applyIn(ctx context.Context, j executor.Journal, dead func(effec
 			}
 		},
 	}
+	s.locked(func() {
+		e.Seen = map[string]int{}
+		for name, parts := range s.source.topics {
+			e.Seen[name] = len(parts)
+		}
+	})
 	for _, w := range s.services {
 		if w.spec.Switch.Exec != nil {
 			e.Switches[w.spec.Name] = &programs{world: s.world, s: w, dead: dead}

@@ -18,10 +18,17 @@ func (l *loader) identifier(x label, what string) {
 	}
 }
 
+// longestName leaves room for what is called after a name: Kafka's topics and the
+// names of files have about 250 characters.
+const longestName = 200
+
 // plainName checks a name that becomes part of addresses and file names.
 func (l *loader) plainName(x label, what string) {
 	if !plainName.MatchString(x.text) {
 		l.errorf("KP1215", x.rng, "%s is no name for %s. Use letters, digits, _ and - only.", quote(x.text), withArticle(what))
+	}
+	if len(x.text) > longestName {
+		l.errorf("KP1215", x.rng, "The name of the %s has %d characters, and %d are the most: topics, groups and directories are called after it.", what, len(x.text), longestName)
 	}
 }
 

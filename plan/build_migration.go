@@ -152,7 +152,7 @@ func (l *loader) buildTopics(b *block) Topics {
 	}
 	for _, inner := range b.all("topic") {
 		n := NamedTopic{Name: inner.labels[0].text, Range: inner.labels[0].rng}
-		l.topicName(NamedRef{n.Name, n.Range})
+		l.topicName(NamedRef{Name: n.Name, Range: n.Range})
 		d, _ := l.value(inner, "config")
 		n.Config = d.config
 		for _, key := range d.keys {
@@ -189,9 +189,33 @@ func (l *loader) buildGroups(b *block) Groups {
 		if d, ok := l.value(inner, "uncommitted"); ok {
 			n.Uncommitted = d.text
 		}
+		l.groupMembers(inner, &n)
+		n.Ignore = l.ignoredTopics(inner)
 		g.Named = append(g.Named, n)
 	}
 	return g
+}
+
+// groupMembers reads how many members a group has when its service works.
+func (l *loader) groupMembers(b *block, n *NamedGroup) {
+	if d, ok := l.value(b, "members"); ok {
+		members := int(d.number)
+		n.Members = &members
+	}
+}
+
+// ignoredTopics reads the topics that a group reads no more.
+func (l *loader) ignoredTopics(b *block) []IgnoredTopic {
+	var all []IgnoredTopic
+	for _, inner := range b.all("ignore") {
+		it := IgnoredTopic{Name: inner.labels[0].text, Range: inner.labels[0].rng}
+		l.notEmpty(inner.labels[0], "topic")
+		if d, ok := l.value(inner, "reason"); ok {
+			it.Reason = d.text
+		}
+		all = append(all, it)
+	}
+	return all
 }
 
 func (l *loader) notEmpty(x label, what string) {
@@ -221,6 +245,6 @@ func CheckNames() []string {
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.stands", "fence.writers",
 		"load.headroom", "mirror.target", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
-		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "users.parity",
+		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "topics.writable", "users.parity",
 	}
 }

@@ -18,7 +18,7 @@ func (l *loader) buildMirror(b *block, m *Migration) *Mirror {
 	}
 	for _, inner := range b.all("topic") {
 		t := MirroredTopic{Name: inner.labels[0].text, Range: inner.labels[0].rng}
-		name := NamedRef{t.Name, t.Range}
+		name := NamedRef{Name: t.Name, Range: t.Range}
 		l.topicName(name)
 		l.selected(m.Topics, name, "has settings of the mirror")
 		if d, ok := l.value(inner, "offsets"); ok {

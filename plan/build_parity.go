@@ -21,9 +21,9 @@ func (l *loader) buildACLs(b *block) *ACLs {
 	}
 	for _, inner := range b.all("principal") {
 		name := inner.labels[0]
-		ok := l.principalName(NamedRef{name.text, name.rng})
+		ok := l.principalName(NamedRef{Name: name.text, Range: name.rng})
 		d, given := l.value(inner, "becomes")
-		if !given || !l.principalName(NamedRef{d.text, d.rng}) || !ok {
+		if !given || !l.principalName(NamedRef{Name: d.text, Range: d.rng}) || !ok {
 			continue
 		}
 		if included && !MatchAny(a.Include, name.text) {

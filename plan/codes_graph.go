@@ -33,5 +33,8 @@ func codesGraph() []CodeInfo {
 		{"KP2010", "Principal shared between waves",
 			"The fence denies a stopped producer's principal to write. A service that uses the same principal and does not move together with it would be cut off as well (R8).",
 			"Give each service a principal of its own on the source, or write fence = \"none\"."},
+		{"KP2011", "Group has committed on another topic",
+			"A group of the plan has committed offsets on a selected topic that no service which owns it consumes. Commits count as reading: the topic is drained, and the group placed there, like the others (R11).",
+			"Add the topic to `consumes`, or say why what is unread there does not matter: group \"NAME\" { ignore \"TOPIC\" { reason = ... } }."},
 	}
 }

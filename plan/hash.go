@@ -23,6 +23,9 @@ const hashFormat = "kplan plan 1"
 // throttle of the mirror do not count either: they change nothing about what is
 // done.
 func (p *Plan) Hash() string {
+	if p.hash != "" {
+		return p.hash
+	}
 	meant := *p
 	meant.State = State{}
 	if m := p.Migration; m != nil && m.Mirror != nil {

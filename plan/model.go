@@ -14,6 +14,8 @@ type Plan struct {
 	State     State
 	Clusters  []*Cluster // in order of declaration
 	Migration *Migration
+
+	hash string // of the files, where the model has more; empty: it has not
 }
 
 // State says where kplan remembers what it has done: in files, or in a topic.
@@ -173,7 +175,17 @@ type IgnoredGroup struct {
 type NamedGroup struct {
 	Name        string
 	Uncommitted string // R7: "earliest", "latest" or "fail" (default)
+	Members     *int   // how many it has when its service works (R10); nil: as many as it had before the stop
+	Ignore      []IgnoredTopic
 	Range       hcl.Range
+}
+
+// IgnoredTopic is a topic on which a group has committed and that it reads no
+// more, with the reason (R11).
+type IgnoredTopic struct {
+	Name   string
+	Reason string
+	Range  hcl.Range
 }
 
 // ACLs says which access rules the target is to have like the source: those of
@@ -222,6 +234,7 @@ type Service struct {
 type NamedRef struct {
 	Name  string
 	Range hcl.Range
+	Found bool // not in the files: what the service's groups have committed tells it (R11)
 }
 
 // Switch is how a service is stopped and started. Exactly one of Exec and

@@ -105,7 +105,12 @@ func specGroups() BlockSpec {
 						{Value: "latest", Doc: "The group begins behind its last record."},
 						{Value: "fail", Doc: "The migration stops and asks."},
 					}},
+					{Name: "members", Kind: KindInt, Min: "0", Doc: "How many members it has when its service works (R10); 0 for consumers that come and go, as a cron job's do. Default: as many as it had just before the stop."},
 				},
+				Blocks: []BlockSpec{{
+					Type: "ignore", Labels: []string{"TOPIC"}, Many: true, Doc: "A topic on which the group has committed and that it reads no more (R11).",
+					Attrs: []AttrSpec{{Name: "reason", Kind: KindString, Required: true, Doc: "Why what is unread there does not matter."}},
+				}},
 			},
 		},
 	}

@@ -90,11 +90,11 @@ func (l *loader) validateSelection(m *Migration) {
 	}
 	if !l.topicsUnknown {
 		for _, n := range t.Named {
-			l.selected(t, NamedRef{n.Name, n.Range}, "has settings")
+			l.selected(t, NamedRef{Name: n.Name, Range: n.Range}, "has settings")
 		}
 	}
 	for _, n := range g.Named {
-		l.groupSelected(g, NamedRef{n.Name, n.Range}, "has settings")
+		l.groupSelected(g, NamedRef{Name: n.Name, Range: n.Range}, "has settings")
 	}
 }
 

@@ -65,7 +65,30 @@ type errorDoc struct {
 	FormatVersion string            `json:"format_version"`
 	Errors        []string          `json:"errors"`
 	Diagnostics   []diff.Diagnostic `json:"diagnostics"`
+	Stopped       []string          `json:"stopped,omitempty"` // services that stand stopped
 	ExitCode      int               `json:"exit_code"`
+}
+
+// errorDocOf is the document of an error; it has neither errors nor diagnostics
+// where everything has been said.
+func errorDocOf(err error) errorDoc {
+	doc := errorDoc{FormatVersion: formatVersion, Errors: []string{}, Diagnostics: []diff.Diagnostic{}, ExitCode: exitCode(err)}
+	var invalid *invalidError
+	if errors.As(err, &invalid) {
+		doc.Errors, doc.Diagnostics = append(doc.Errors, "the plan has errors"), diff.Diagnostics(invalid.diags)
+	}
+	var blocked *blockedError
+	if errors.As(err, &blocked) {
+		doc.Diagnostics = blocked.diagnostics
+	}
+	var stopped *stoppedError
+	if errors.As(err, &stopped) {
+		doc.Stopped = stopped.services
+	}
+	if err != nil && err.Error() != "" {
+		doc.Errors = append(doc.Errors, strings.Split(err.Error(), "\n")...)
+	}
+	return doc
 }
 
 // load reads the plan. Diagnostics go to standard error; a plan with errors is
@@ -79,12 +102,7 @@ func (a *app) load(cmd *cobra.Command) (*plan.Plan, hcl.Diagnostics, *plan.Sourc
 		return nil, nil, nil, err
 	}
 	if loaded.Plan == nil {
-		err := error(&invalidError{diags: loaded.Diags, sources: loaded.Sources})
-		if a.json {
-			doc := errorDoc{FormatVersion: formatVersion, Errors: []string{"the plan has errors"}, Diagnostics: diff.Diagnostics(loaded.Diags), ExitCode: exitError}
-			err = errors.Join(printJSON(cmd.OutOrStdout(), doc), err)
-		}
-		return nil, nil, nil, err
+		return nil, nil, nil, &invalidError{diags: loaded.Diags, sources: loaded.Sources}
 	}
 	return loaded.Plan, loaded.Diags, loaded.Sources, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,15 +26,10 @@ func newApply(a *app) *cobra.Command {
 		Use:   "apply [FILE]",
 		Short: "Carry the plan out, or what diff --out has saved, or go on where the last apply ended",
 		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if len(args) == 1 {
-				if f.saved, err = readSaved(args[0]); err != nil {
-					return err
-				}
-			}
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error {
 				f.found = found
-				return a.apply(cmd.Context(), cmd, f)
+				return a.leftStopped(cmd.Context(), a.applyArgs(cmd, f, args))
 			})
 		},
 	}
@@ -44,6 +38,15 @@ func newApply(a *app) *cobra.Command {
 	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain, no-quiet or no-fence")
 	cmd.Flags().Lookup("sabotage").Hidden = true
 	return cmd
+}
+
+func (a *app) applyArgs(cmd *cobra.Command, f applyFlags, args []string) (err error) {
+	if len(args) == 1 {
+		if f.saved, err = readSaved(args[0]); err != nil {
+			return err
+		}
+	}
+	return a.apply(cmd.Context(), cmd, f)
 }
 
 // age is how old a saved plan may be; zero: any age.
@@ -108,11 +111,7 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		return err
 	}
 	if err := errors.Join(r.blocked(), continues(s.state, p, r.graph)); err != nil {
-		if a.json {
-			doc := errorDoc{FormatVersion: formatVersion, Errors: strings.Split(err.Error(), "\n"), Diagnostics: r.doc.Diagnostics, ExitCode: exitError}
-			err = errors.Join(err, printJSON(cmd.OutOrStdout(), doc))
-		}
-		return err
+		return &blockedError{err: err, diagnostics: r.doc.Diagnostics}
 	}
 	if f.saved != nil {
 		if err := f.saved.still(r, p); err != nil {
@@ -133,5 +132,5 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	if r, err = lookAgain(ctx, p, c, s.state, r); err != nil {
 		return err
 	}
-	return a.run(ctx, cmd, p, c, s, r, f)
+	return a.run(ctx, cmd, r.plan, c, s, r, f)
 }

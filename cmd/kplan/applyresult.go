@@ -35,6 +35,9 @@ type applyDoc struct {
 	Diff          diff.Doc      `json:"diff"`
 }
 
+// parked reports whether the run waits for a person and nothing has failed.
+func (d *applyDoc) parked() bool { return len(d.Parked) > 0 && len(d.Errors) == 0 }
+
 type parkDoc struct {
 	Address     string                   `json:"address"`
 	Instruction string                   `json:"instruction"`
@@ -58,12 +61,19 @@ func (d *applyDoc) fill(r executor.Result) {
 	d.ExitCode = codeOf(r)
 	d.Outcome = map[int]string{
 		exitDone: outcomeDone, exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
-		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted", exitLocked: "the lock was lost",
+		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted",
 	}[d.ExitCode]
 	var aborted *executor.AbortedError
 	if errors.As(r.Err, &aborted) {
 		d.Outcome = "aborted"
 		d.Errors = append(d.Errors, aborted.Error())
+	}
+	var lost *state.LeaseLostError
+	if errors.As(r.Err, &lost) {
+		d.Outcome = "the lock was lost"
+	}
+	if len(r.Parked) > 0 && r.Err == nil {
+		d.Outcome = "parked" // also with a service that stands stopped
 	}
 	if by := r.Paused; by != nil {
 		d.Outcome = "paused"
@@ -154,7 +164,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
 	}
 	for _, s := range doc.Stopped {
-		fmt.Fprintf(&b, "Service %s is stopped now; the next apply starts it.\n", s)
+		fmt.Fprintln(&b, stoppedText(s))
 	}
 	for _, p := range doc.Parked {
 		fmt.Fprintf(&b, "Parked at %s: %s\n", p.Address, p.Instruction)

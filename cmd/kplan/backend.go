@@ -105,6 +105,7 @@ func knownGraph(p *plan.Plan, st state.State) (*graph.Graph, error) {
 	if st.Selection != nil {
 		sel = graph.Selection(*st.Selection)
 	}
+	p = p.Reading(p.Migration.Unlisted(sel.Reads))
 	g, diags := graph.Build(p.Migration, sel, graph.Sides{}, graph.Everywhere(p.Migration, sel, cluster.Target))
 	if g == nil {
 		return nil, fmt.Errorf("the plan has no steps: %w", diags)

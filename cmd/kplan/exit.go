@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 
 	"kplan/executor"
 	"kplan/executor/state"
@@ -30,7 +32,7 @@ const exitHelp = `Exit codes:
   5    clusters, plan or state changed between the diff and the apply
   6    another kplan holds the lock, or took it over
   7    failed, services restored to the source
-  8    failed with a service stopped: page someone
+  8    a service stands stopped at the end of apply, whatever ended it but an interrupt: page someone
   130  interrupted, resumable`
 
 // codedError carries a code that no error type stands for.
@@ -48,8 +50,68 @@ func (e *codedError) Error() string {
 
 func (e *codedError) Unwrap() error { return e.err }
 
-// exitCode is the one place where outcomes become exit codes.
+// stoppedError says which services stand stopped when an apply has ended before
+// its first step, with what it ended.
+type stoppedError struct {
+	services []string
+	err      error
+}
+
+func (e *stoppedError) Error() string {
+	var lines []string
+	if text := e.err.Error(); text != "" {
+		lines = append(lines, text)
+	}
+	for _, s := range e.services {
+		lines = append(lines, stoppedText(s))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *stoppedError) Unwrap() error { return e.err }
+
+// stoppedText says that a service runs nowhere, and how it gets to run.
+func stoppedText(service string) string {
+	return fmt.Sprintf("Service %s is stopped now; the next apply starts it.", service)
+}
+
+// exitCode is how a command ends that failed with err.
 func exitCode(err error) int {
+	var stopped *stoppedError
+	if errors.As(err, &stopped) {
+		return leaving(len(stopped.services), plainCode(err), err)
+	}
+	return plainCode(err)
+}
+
+// codeOf is how an apply ends whose steps have run.
+func codeOf(r executor.Result) int {
+	code := plainCode(r.Err)
+	switch {
+	case code == exitLocked:
+	case len(r.Restored) > 0:
+		code = exitRestored
+	case code == exitDone && (len(r.Parked) > 0 || r.Paused != nil):
+		code = exitParked
+	}
+	return leaving(len(r.Stranded)+len(r.Stopped), code, r.Err)
+}
+
+// leaving is the one place where services that stand stopped decide how a
+// command ends: with 8, whatever else it was. Only whoever interrupts knows, and
+// another kplan that has the lock goes on with them.
+func leaving(stopped, code int, err error) int {
+	var locked *state.LockedError
+	var lost *state.LeaseLostError
+	others := errors.As(err, &locked) || errors.As(err, &lost) && lost.By != nil
+	if stopped == 0 || code == exitInterrupted || others {
+		return code
+	}
+	return exitStranded
+}
+
+// plainCode is the exit code of an error, whatever it leaves behind.
+func plainCode(err error) int {
 	var coded *codedError
 	var locked *state.LockedError
 	var lost *state.LeaseLostError
@@ -64,26 +126,5 @@ func exitCode(err error) int {
 		return exitInterrupted
 	default:
 		return exitError
-	}
-}
-
-// codeOf maps the result of a run.
-func codeOf(r executor.Result) int {
-	var lost *state.LeaseLostError
-	switch {
-	case errors.As(r.Err, &lost):
-		return exitLocked
-	case len(r.Stranded) > 0:
-		return exitStranded
-	case len(r.Restored) > 0:
-		return exitRestored
-	case errors.Is(r.Err, executor.ErrInterrupted):
-		return exitInterrupted
-	case r.Err != nil:
-		return exitError
-	case len(r.Parked) > 0, r.Paused != nil:
-		return exitParked
-	default:
-		return exitDone
 	}
 }

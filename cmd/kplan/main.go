@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"syscall"
 	_ "time/tzdata" // windows name zones, and small containers have none
 
@@ -17,7 +16,6 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
-	"kplan/plan/diff"
 )
 
 // version is set by the linker in releases.
@@ -44,10 +42,9 @@ func main() {
 	stop()
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(os.Stderr, "Error: "+err.Error())
-		if a.json && out.n == 0 {
-			doc := errorDoc{FormatVersion: formatVersion, Errors: strings.Split(err.Error(), "\n"), Diagnostics: []diff.Diagnostic{}, ExitCode: exitCode(err)}
-			err = errors.Join(err, printJSON(os.Stdout, doc))
-		}
+	}
+	if doc := errorDocOf(err); a.json && out.n == 0 && (len(doc.Errors) > 0 || len(doc.Diagnostics) > 0) {
+		err = errors.Join(err, printJSON(os.Stdout, doc))
 	}
 	os.Exit(exitCode(err))
 }

@@ -23,6 +23,7 @@ import (
 // review is one look at both clusters and what follows from it: the same for
 // diff, apply and verify.
 type review struct {
+	plan           *plan.Plan // with what groups have committed on (R11)
 	source, target cluster.Snapshot
 	selection      graph.Selection
 	graph          *graph.Graph
@@ -31,6 +32,7 @@ type review struct {
 
 	access [2]cluster.Access // of source and target, as they were read
 	differ diff.Access       // in rules, quotas and users
+	capped bool              // checks.CapsInSync of the target
 }
 
 // errMovedOn says that a cluster changed between reading it and asking it.
@@ -94,7 +96,11 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		return nil, err
 	}
 	r.takeAccess(st)
+	r.capped = checks.CapsInSync(nodes[1])
 	r.selection = graph.Select(m, r.source)
+	r.selection.Reads = pinnedReads(m, r.selection.Reads, st)
+	p = p.Reading(r.selection.Reads)
+	r.plan, m = p, p.Migration
 	r.graph, r.diags = graph.Build(m, r.selection, graph.Sides{}, graph.Everywhere(m, r.selection, cluster.Target))
 	topics := diff.Topics(m, r.source, r.target, st.Owned, executor.Held(st))
 	answers, err := ask(ctx, c.target, topics)
@@ -121,7 +127,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		return nil, err
 	}
 	changes, asked = append(changes, rows...), append(asked, granted...)
-	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground),
+	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground), checks.Writable(ground, st.Owned),
 		checks.MirrorTarget(ground, copyBegun(st), st.Owned)))...)
 	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
@@ -137,6 +143,24 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
 	}
 	return r, nil
+}
+
+// pinnedReads adds what an earlier apply has pinned to what groups have committed
+// on: a source forgets commits. Once a group's offsets are placed, nothing joins.
+func pinnedReads(m *plan.Migration, now map[string][]string, st state.State) map[string][]string {
+	if st.Selection == nil {
+		return now
+	}
+	all := map[string][]string{}
+	for group, topics := range now {
+		if st.Steps[graph.GroupAddress(group, "place")].Status != state.Done {
+			all[group] = topics
+		}
+	}
+	for group, topics := range st.Selection.Reads {
+		all[group] = slices.Concat(all[group], topics)
+	}
+	return m.Unlisted(all)
 }
 
 // copyBegun reports whether the mirror may have written anything: workers begin

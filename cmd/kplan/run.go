@@ -47,7 +47,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	}
 	engine := &executor.Engine{
 		Plan: p, Graph: r.graph, Mirror: copies, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
-		Journal: s.held, State: s.state, RunID: s.run, Defaults: r.target.Defaults, Who: s.who, Fence: s.held,
+		Journal: s.held, State: s.state, RunID: s.run, Defaults: r.target.Defaults, Seen: partitionsOf(r.source), Capped: r.capped, Who: s.who, Fence: s.held,
 		Inbox: inbox{s.backend, s.held}, Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
 		Command: a.command, LeaveOut: leaveOut,
 	}
@@ -67,6 +67,15 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	}
 	told.ended(doc)
 	return a.finish(cmd, doc, &result, f.found)
+}
+
+// partitionsOf counts the partitions of topics.
+func partitionsOf(s cluster.Snapshot) map[string]int {
+	counts := map[string]int{}
+	for name, t := range s.Topics {
+		counts[name] = len(t.Partitions)
+	}
+	return counts
 }
 
 // logged writes every event to the log as well, at level debug.

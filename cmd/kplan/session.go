@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -120,6 +121,7 @@ func (s *session) open(p *plan.Plan, c *clusters, r *review) error {
 	sel := s.state.Selection
 	now := state.Selection(r.selection)
 	if sel == nil || !slices.Equal(sel.Topics, now.Topics) || !slices.Equal(sel.Groups, now.Groups) ||
+		!maps.EqualFunc(sel.Reads, now.Reads, slices.Equal) ||
 		!slices.Equal(sel.Principals, now.Principals) || !slices.Equal(sel.Quotas, now.Quotas) {
 		return s.record(state.Record{Selection: &now})
 	}

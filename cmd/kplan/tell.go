@@ -54,19 +54,15 @@ func (t *teller) parked(emit func(executor.Event)) func(executor.Event) {
 func (t *teller) ended(doc applyDoc) {
 	t.pending.Wait()
 	m := notify.Message{Outcome: doc.Outcome, Errors: append(doc.Errors, doc.Stranded...)}
-	switch doc.ExitCode {
-	case exitDone:
+	switch {
+	case doc.ExitCode == exitDone:
 		m.Occasion = plan.OnDone
-	case exitParked:
-		if doc.Paused == nil {
-			return // told when it began
-		}
+	case doc.Paused != nil:
 		m.Occasion = plan.OnPark
-	case exitInterrupted:
-		if len(doc.Stopped) == 0 {
-			return // who interrupts knows
-		}
-		m.Occasion = plan.OnFail
+	case doc.parked():
+		return // told when it began
+	case doc.ExitCode == exitInterrupted && len(doc.Stopped) == 0:
+		return // who interrupts knows
 	default:
 		m.Occasion = plan.OnFail
 	}

@@ -54,6 +54,7 @@ type Selection struct {
 	Topics []string `json:"topics"`
 	Groups []string `json:"groups"`
 
+	Reads      map[string][]string   `json:"reads,omitempty"`      // what owned groups have committed on beside what the plan lists
 	Principals []string              `json:"principals,omitempty"` // whose rules move
 	Quotas     []cluster.QuotaEntity `json:"quotas,omitempty"`     // that move
 }

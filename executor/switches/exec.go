@@ -1,7 +1,6 @@
 package switches
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,9 +18,6 @@ import (
 
 // killGrace is how long a program has between TERM and KILL.
 const killGrace = 5 * time.Second
-
-// tailBytes is how much of a program's output an error shows.
-const tailBytes = 600
 
 // Exec runs the programs of a service's switch "exec". It is safe for
 // concurrent use by different services.
@@ -87,13 +83,7 @@ func (x *Exec) Check(ctx context.Context, step string) ([]cluster.Side, error) {
 }
 
 func (x *Exec) logPath(action, step string) string {
-	safe := strings.Map(func(r rune) rune {
-		if r == '/' || r == '"' || r == '[' || r == ']' || r == os.PathSeparator {
-			return '_'
-		}
-		return r
-	}, step)
-	return filepath.Join(x.LogDir, safe+"."+action+".log")
+	return filepath.Join(x.LogDir, fileName(step)+"."+action+".log")
 }
 
 // run starts the program with its output going to files, not to pipes: a child
@@ -210,23 +200,4 @@ func (x *Exec) environ(action string, side cluster.Side, step string) []string {
 			"KPLAN_BOOTSTRAP="+strings.Join(x.Bootstrap[side], ","))
 	}
 	return env
-}
-
-func tail(path string, from int64) string {
-	data, err := os.ReadFile(path)
-	if err != nil || int64(len(data)) <= from {
-		return ""
-	}
-	data = bytes.TrimSpace(data[from:])
-	if len(data) > tailBytes {
-		data = append([]byte("..."), data[len(data)-tailBytes:]...)
-	}
-	return string(bytes.ReplaceAll(data, []byte("\n"), []byte(" | ")))
-}
-
-func clip(s string) string {
-	if len(s) > 60 {
-		return s[:60] + "..."
-	}
-	return s
 }

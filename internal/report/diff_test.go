@@ -275,3 +275,24 @@ func TestValue(t *testing.T) {
 		}
 	}
 }
+
+// Taken out: the look whether the gates before a phase have been shown. Where
+// topics that no service uses are copied, they would stand there twice.
+func TestGateOfAPlanWithoutServicesIsShownOnce(t *testing.T) {
+	m := &plan.Migration{
+		Name: "orders", Scheme: plan.Scheme{Kind: plan.ProductionFirst}, Mirror: &plan.Mirror{},
+		Gates: []*plan.Gate{{Name: "go", Before: "switch", Approvals: []plan.Approval{{Name: "sre"}}}},
+	}
+	sel := graph.Selection{Topics: []string{"t"}, Groups: []string{}}
+	g, diags := graph.Build(m, sel, graph.Sides{}, graph.Everywhere(m, sel, cluster.Target))
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var out bytes.Buffer
+	if err := report.DiffText(&out, diff.Doc{Migration: "orders", Changes: diff.Steps(g), Summary: diff.Summarise(diff.Steps(g), nil)}, report.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), "gate go"); n != 1 {
+		t.Errorf("the gate is shown %d times:\n%s", n, out.String())
+	}
+}

@@ -34,7 +34,10 @@ func stepRows(steps []diff.Change, opts Options) []row {
 	rows := gateRows(gates[""])
 	seen[""] = true
 	for _, wave := range order {
-		rows = append(append(rows, gateRows(gates[wave])...), waveRow(wave, waves[wave]))
+		if wave != "" { // those before a phase are there already
+			rows = append(rows, gateRows(gates[wave])...)
+		}
+		rows = append(rows, waveRow(wave, waves[wave]))
 	}
 	// Nothing else of these waves is shown, and still somebody waits.
 	var rest []string

@@ -28,12 +28,21 @@ func Fingerprint(source, target cluster.Snapshot, m *plan.Migration) map[string]
 		}
 		for _, name := range sel.Groups {
 			if g, ok := end.snapshot.Groups[name]; ok {
-				print[fmt.Sprintf("%s group %q", end.side, name)] = "type " + string(g.Type) + "\n"
+				print[fmt.Sprintf("%s group %q", end.side, name)] = "type " + string(g.Type) + "\n" + readsPrint(end.side, sel.Reads[name])
 			}
 		}
 	}
 	accessPrint(print, m, source.Access, target.Access)
 	return print
+}
+
+// readsPrint is what an owned group has committed on beside what the plan lists:
+// it is drained and placed, too.
+func readsPrint(side cluster.Side, topics []string) string {
+	if side != cluster.Source || len(topics) == 0 {
+		return ""
+	}
+	return "commits on " + strings.Join(topics, " ") + "\n"
 }
 
 func topicPrint(t cluster.Topic) string {

@@ -80,7 +80,7 @@ func groups(m *plan.Migration, source cluster.Snapshot, moving map[string]bool) 
 			}
 			where[g.Name] = g.Range
 			for _, t := range s.Consumes {
-				consumes[g.Name][t.Name] = true
+				consumes[g.Name][t.Name] = consumes[g.Name][t.Name] || !t.Found
 			}
 		}
 	}

@@ -35,6 +35,7 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 		steps: map[string]*Step{}, needs: map[string]set{}, behind: set{},
 	}
 	diags := lint(b.flow, m, sel)
+	idle := len(m.Services) == 0 && sel.Offline()
 	if sel.Offline() {
 		sel = literals(m)
 	}
@@ -54,6 +55,7 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 	add(b)
 	b.copiedRest(sel)
 	diags = append(diags, b.gates()...)
+	b.caughtUpAgain()
 	b.finish()
 
 	if loops := b.loops(); len(loops) > 0 {
@@ -64,7 +66,9 @@ func Build(m *plan.Migration, sel Selection, current, wanted Sides) (*Graph, hcl
 		return nil, append(diags, b.stuck(steps))
 	}
 	reduce(steps)
-	return newGraph(steps, b.waves), append(diags, mingled...)
+	g := newGraph(steps, b.waves)
+	g.idle = idle
+	return g, append(diags, mingled...)
 }
 
 // stuck answers for a scheme whose own steps have no order, which no plan

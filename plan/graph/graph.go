@@ -5,6 +5,7 @@ type Graph struct {
 	Steps []*Step // a topological order, the same on every Build
 	Waves []Wave  // in the order in which they move; Step.Wave is a position in it, from 1
 
+	idle       bool // the plan has no services, and no cluster was asked
 	index      map[string]*Step
 	dependents map[string][]string
 }

@@ -18,6 +18,7 @@ func lint(f *flow, m *plan.Migration, sel Selection) hcl.Diagnostics {
 	}
 	diags = append(diags, unknownTopics(m, sel)...)
 	diags = append(diags, unknownGroups(f, sel)...)
+	diags = append(diags, found(m)...)
 	return append(diags, unowned(f, m, sel)...)
 }
 
@@ -80,6 +81,28 @@ func unknownGroups(f *flow, sel Selection) hcl.Diagnostics {
 			"Group %q of service %q does not exist on the source: it has neither members nor commits there.%s "+
 				"A group without a commit needs `group %q { uncommitted = ... }` where its topics hold records.",
 			g, owner.Name, suggest(g, strangers), g)))
+	}
+	return diags
+}
+
+// found warns about topics that only the commits of a group tell that it reads
+// (R11): maybe it reads them no more, and then nobody would drain them.
+func found(m *plan.Migration) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, s := range m.Services {
+		for _, t := range s.Consumes {
+			if !t.Found {
+				continue
+			}
+			var groups []string
+			for _, g := range s.Groups {
+				groups = append(groups, g.Name)
+			}
+			diags = append(diags, problem("KP2011", hcl.DiagWarning, s.Range, fmt.Sprintf(
+				"Topic %q is not in `consumes` of service %q, and %s %s committed on it. Commits count as reading: the topic is drained and the group placed there like on the others. "+
+					"Add it to `consumes`; or, if the group reads it no more, say why what is unread there does not matter: groups { group %q { ignore %q { reason = \"...\" } } }.",
+				t.Name, s.Name, list(groups), plural(groups, "has", "have"), groups[0], t.Name)))
+		}
 	}
 	return diags
 }

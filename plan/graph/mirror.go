@@ -17,6 +17,76 @@ func (b *builder) mirror(sel Selection) {
 	b.creates = append(b.creates, caughtUp)
 }
 
+// caughtUpAgain puts before each service's stop on the source a look whether the
+// copy of its topics has caught up (R27): a wave may move hours after the first
+// one, in another apply, and with run = "apply" nothing is copied in between.
+// What the stop waits for comes first, gates and people too: the look is the
+// last thing. Services that stop together wait for all of their looks, so that
+// none is down while another one's copy catches up.
+func (b *builder) caughtUpAgain() {
+	if b.steps[mirrorStart] == nil {
+		return
+	}
+	for _, members := range b.bundles(b.movingServices()) {
+		var looks []string
+		for _, s := range members {
+			stop, topics := b.steps[serviceAddress(s, "stop")], b.copiedUntil(s)
+			if len(topics) == 0 {
+				continue
+			}
+			look := b.add(&Step{Address: caughtUpAddress(s), Kind: CaughtUp, Phase: Switch, Topics: topics, Wave: stop.Wave})
+			looks = append(looks, look)
+			b.need(look, mirrorCaughtUp)
+			for need := range b.needs[stop.Address] {
+				if !b.isStop(need) {
+					b.need(look, need)
+				}
+			}
+			if b.behind[stop.Address] {
+				b.afterPrepare(look)
+			}
+		}
+		for _, s := range members {
+			for _, look := range looks {
+				if stop := serviceAddress(s, "stop"); !b.otherGate(look, stop) && !b.reaches(look, stop) {
+					b.need(stop, look)
+				}
+			}
+		}
+	}
+}
+
+// otherGate reports whether a look waits for a gate for which the stop does not.
+func (b *builder) otherGate(look, stop string) bool {
+	for need := range b.needs[look] {
+		if s := b.steps[need]; s != nil && s.Kind == Gate && !b.needs[stop][need] {
+			return true
+		}
+	}
+	return false
+}
+
+// copiedUntil returns the topics of a service that are still copied when it
+// stops, sorted: what it writes, and what it reads and no service of an earlier
+// wave writes.
+func (b *builder) copiedUntil(service string) []string {
+	topics := toSet(b.writes(service))
+	for _, t := range b.reads(service) {
+		topics[t] = true
+	}
+	for t := range topics {
+		for w := range b.writers[t] {
+			if b.waveOf[w] != b.waveOf[service] {
+				delete(topics, t)
+			}
+		}
+		if !b.mirrored(t) {
+			delete(topics, t)
+		}
+	}
+	return sorted(topics)
+}
+
 // copied puts the end of the copy between a topic's boundary and its hold: the
 // mirror has brought over everything before the boundary and writes no more
 // when the first service may write on the target (R1, R4).
@@ -71,6 +141,8 @@ const (
 	mirrorStart    = "mirror.start"
 	mirrorCaughtUp = "mirror.caught_up"
 )
+
+func caughtUpAddress(service string) string { return serviceAddress(service, "caught_up") }
 
 func copyDrainAddress(t string) string { return topicAddress(Mirror, t, "drain") }
 func copyStopAddress(t string) string  { return topicAddress(Mirror, t, "stop") }

@@ -14,6 +14,10 @@ type Selection struct {
 	Topics []string `json:"topics"`
 	Groups []string `json:"groups"`
 
+	// Reads has what owned groups have committed on and no service that owns them
+	// lists: group → topics, sorted. Commits count as reading (R11).
+	Reads map[string][]string `json:"reads,omitempty"`
+
 	// Principals are those whose rules move, Quotas the entities whose quotas
 	// do, both as the source calls them, sorted.
 	Principals []string              `json:"principals,omitempty"`
@@ -51,8 +55,27 @@ func Select(m *plan.Migration, source cluster.Snapshot) Selection {
 	}
 	sort.Strings(sel.Topics)
 	sort.Strings(sel.Groups)
+	sel.Reads = unlisted(m, source, chosen)
 	sel.access(m, source.Access)
 	return sel
+}
+
+// unlisted returns the selected topics on which owned groups have committed
+// beside those that their services list.
+func unlisted(m *plan.Migration, source cluster.Snapshot, chosen map[string]bool) map[string][]string {
+	reads := map[string][]string{}
+	for _, s := range m.Services {
+		for _, g := range s.Groups {
+			topics := map[string]bool{}
+			for tp := range source.Groups[g.Name].Commits {
+				if chosen[tp.Topic] {
+					topics[tp.Topic] = true
+				}
+			}
+			reads[g.Name] = sorted(topics)
+		}
+	}
+	return m.Unlisted(reads)
 }
 
 func touches(g cluster.Group, topics map[string]bool) bool {

@@ -3,6 +3,7 @@ package graph
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"kplan/internal/cluster"
 )
@@ -135,9 +136,19 @@ func UserAddress(name string) string { return string(Prepare) + ".user[" + strco
 // place, joined or works.
 func GroupAddress(name, verb string) string { return groupAddress(name, verb) }
 
-// ServiceAddress returns the address of a service's step: verb is stop or
-// start.
+// ServiceAddress returns the address of a service's step: verb is stop, start
+// or, with a mirror, caught_up.
 func ServiceAddress(name, verb string) string { return serviceAddress(name, verb) }
+
+// StoppedService returns the service whose stop has this address; false: it is
+// another step's.
+func StoppedService(address string) (string, bool) {
+	name, ours := strings.CutPrefix(address, string(Switch)+".service.")
+	if !ours {
+		return "", false
+	}
+	return strings.CutSuffix(name, ".stop")
+}
 
 // TopicAddress returns the address of a topic's step: verb is hold, fence,
 // boundary or release; without a verb it is the topic's creation.

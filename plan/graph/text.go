@@ -75,9 +75,18 @@ func (g *Graph) WriteText(w io.Writer) error {
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
 	if len(g.Steps) == 0 {
-		fmt.Fprintln(out, "No steps: everything is where it is wanted.")
+		fmt.Fprintln(out, g.nothing())
 	}
 	return out.Flush()
+}
+
+// nothing says why there are no steps. A plan without services moves nothing,
+// whatever is where.
+func (g *Graph) nothing() string {
+	if g.idle {
+		return "No steps: no service of the plan moves, and without a cluster it is not known which topics its patterns match."
+	}
+	return "No steps: everything is where it is wanted."
 }
 
 // runs writes the numbers of the steps, adjacent ones as a range: 1-31, 40.

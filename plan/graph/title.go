@@ -21,6 +21,9 @@ func (s *Step) Title() string {
 	case MirrorStart:
 		return "start to copy " + topicsTitle(s)
 	case CaughtUp:
+		if len(s.Topics) > 0 {
+			return "wait until the copy of " + topicsTitle(s) + " has caught up"
+		}
 		return "wait until the copy has caught up"
 	case MirrorDrain:
 		return "copy the rest of " + topicsTitle(s)

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/plan/diff"
+)
+
+// blockedError says why apply must not begin: a plan that does not fit, or
+// checks that fail.
+type blockedError struct {
+	err         error
+	diagnostics []diff.Diagnostic
+}
+
+func (e *blockedError) Error() string { return e.err.Error() }
+func (e *blockedError) Unwrap() error { return e.err }
+
+// readPatience is for how long to look into the state when an apply has failed.
+const readPatience = 30 * time.Second
+
+// leftStopped adds to an error with which apply ended before its steps ran the
+// services that stand stopped: an earlier apply has stopped them, and this one
+// was to start them.
+func (a *app) leftStopped(ctx context.Context, err error) error {
+	var coded *codedError
+	if err == nil || errors.As(err, &coded) && coded.err == nil { // the conclusion has named them
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readPatience)
+	defer cancel()
+	services, unknown := a.stoppedNow(ctx)
+	if unknown != nil {
+		if cause := errors.Unwrap(unknown); cause != nil && strings.Contains(err.Error(), cause.Error()) {
+			unknown = errors.New("For the same reason it is not known whether a service stands stopped")
+		}
+		return errors.Join(err, unknown)
+	}
+	if len(services) == 0 {
+		return err
+	}
+	return &stoppedError{services: services, err: err}
+}
+
+// stoppedNow reads from the state which services stand stopped. Where the files
+// do not tell where the state is, it looks where it is unless they do.
+func (a *app) stoppedNow(ctx context.Context) ([]string, error) {
+	loaded, err := a.tryLoad()
+	if err != nil || loaded.Plan == nil {
+		return a.stoppedHere(ctx)
+	}
+	p := loaded.Plan
+	b, err := a.backend(ctx, p, p.State)
+	if err != nil {
+		return nil, unreadState(err)
+	}
+	st, err := b.Read(ctx)
+	if err := errors.Join(err, b.Close()); err != nil {
+		return nil, unreadState(err)
+	}
+	return executor.Stopped(st), nil
+}
+
+// stoppedHere looks into every state in the default place.
+func (a *app) stoppedHere(ctx context.Context) ([]string, error) {
+	dirs, err := filepath.Glob(filepath.Join(a.dir, ".kplan", "*"))
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, dir := range dirs {
+		b := state.NewFile(dir, time.Now)
+		st, err := b.Read(ctx)
+		if err := errors.Join(err, b.Close()); err != nil {
+			return nil, unreadState(err)
+		}
+		all = append(all, executor.Stopped(st)...)
+	}
+	return all, nil
+}
+
+func unreadState(err error) error {
+	return fmt.Errorf("whether a service stands stopped is not known, since the state cannot be read: %w", err)
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// Taken out: the services in the decision. An apply that ends for whatever
+// reason while a service runs nowhere would say "error, nothing in flight".
+func TestStoppedServicesDecideTheExitCode(t *testing.T) {
+	failed, stale := errors.New("no broker answers"), &codedError{code: exitStale, err: errors.New("stale")}
+	lost, taken := &state.LeaseLostError{}, &state.LeaseLostError{By: &state.Holder{}}
+	stopped := []string{"shop"}
+	for name, c := range map[string]struct {
+		got, want int
+	}{
+		"error before the steps":    {exitCode(&stoppedError{stopped, failed}), exitStranded},
+		"stale plan":                {exitCode(&stoppedError{stopped, stale}), exitStranded},
+		"interrupt":                 {exitCode(&stoppedError{stopped, executor.ErrInterrupted}), exitInterrupted},
+		"locked by another":         {exitCode(&stoppedError{stopped, &state.LockedError{}}), exitLocked},
+		"nothing stopped":           {exitCode(stale), exitStale},
+		"failed run":                {codeOf(executor.Result{Err: failed, Stopped: stopped}), exitStranded},
+		"restored":                  {codeOf(executor.Result{Err: failed, Restored: stopped}), exitRestored},
+		"one restored, one not":     {codeOf(executor.Result{Err: failed, Restored: stopped, Stranded: []*executor.StrandedError{{}}}), exitStranded},
+		"interrupted run":           {codeOf(executor.Result{Err: executor.ErrInterrupted, Stopped: stopped}), exitInterrupted},
+		"parked":                    {codeOf(executor.Result{Parked: []executor.StepParked{{}}}), exitParked},
+		"parked, stopped":           {codeOf(executor.Result{Parked: []executor.StepParked{{}}, Stopped: stopped}), exitStranded},
+		"paused, stopped":           {codeOf(executor.Result{Paused: &state.Answer{}, Stopped: stopped}), exitStranded},
+		"lease lost":                {codeOf(executor.Result{Err: lost}), exitLocked},
+		"lease lost to nobody":      {codeOf(executor.Result{Err: lost, Stopped: stopped}), exitStranded},
+		"lease lost to another":     {codeOf(executor.Result{Err: taken, Stopped: stopped}), exitLocked},
+		"journal cannot be written": {codeOf(executor.Result{Err: &state.WriteError{}, Stranded: []*executor.StrandedError{{}}}), exitStranded},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: exit code %d, want %d", name, c.got, c.want)
+		}
+	}
+}
+
+// stoppedPlan is a plan whose state shows a service stopped: also one that the
+// plan does not name.
+func stoppedPlan(t *testing.T) *app {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("p.kplan.hcl", `cluster "old" { bootstrap = ["127.0.0.1:1"] }
+cluster "new" { bootstrap = ["127.0.0.1:2"] }
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["orders.*"] }
+}
+`)
+	b := state.NewFile(filepath.Join(dir, ".kplan", "orders"), time.Now)
+	held, err := b.Acquire(t.Context(), state.Holder{Who: "me"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, status := range map[string]state.Status{
+		graph.ServiceAddress("shop", "stop"): state.Done, graph.ServiceAddress("there", "stop"): state.Done,
+		graph.ServiceAddress("there", "start"): state.Done, graph.ServiceAddress("maybe", "stop"): state.Running,
+	} {
+		if _, err := held.Append(state.Record{Run: "r", Step: &state.Step{Address: address, Attempt: 1, Status: status}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+	return &app{self: "kplan", dir: dir}
+}
+
+// Taken out: the look into the state when apply ends before its steps. The
+// services would not be named; a plan that cannot be read is no excuse.
+func TestEveryEndNamesWhatIsStopped(t *testing.T) {
+	want := []string{"maybe", "shop"}
+	for _, name := range []string{"unreachable", "bad plan"} {
+		a := stoppedPlan(t)
+		dir := a.dir
+		a.json = true
+		if name == "bad plan" {
+			if err := os.WriteFile(filepath.Join(a.dir, "more.kplan.hcl"), []byte("nonsense {"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		root := newRoot(a)
+		root.SetArgs([]string{"apply", "--yes", "--json", "-C", dir})
+		root.SetErr(&bytes.Buffer{})
+		err := root.ExecuteContext(context.Background())
+		var stopped *stoppedError
+		if !errors.As(err, &stopped) || !slices.Equal(stopped.services, want) || exitCode(err) != exitStranded {
+			t.Errorf("%s: exit code %d, %v", name, exitCode(err), err)
+			continue
+		}
+		if !strings.Contains(err.Error(), "Service shop is stopped now") {
+			t.Errorf("%s: it says %v", name, err)
+		}
+		if doc := errorDocOf(err); doc.ExitCode != exitStranded || !slices.Equal(doc.Stopped, want) {
+			t.Errorf("%s: the document says %+v", name, doc)
+		}
+	}
+}
+
+// An end that leaves nothing stopped is told as it is.
+func TestAnEndWithNothingStopped(t *testing.T) {
+	a := &app{self: "kplan", dir: t.TempDir()}
+	failed := errors.New("failed")
+	if err := a.leftStopped(t.Context(), failed); err != failed || exitCode(err) != exitError {
+		t.Errorf("it ends with %v", err)
+	}
+}
+
+// Taken out: what an earlier apply has pinned, since a source forgets commits;
+// the end of joining when a group is placed; the topic of which the plan says
+// that nobody reads it, whose steps may then be gone (R3, R11).
+func TestTopicThatIsReadNoMore(t *testing.T) {
+	m := &plan.Migration{Services: []*plan.Service{{Name: "s", Groups: []plan.NamedRef{{Name: "g"}}, Consumes: []plan.NamedRef{{Name: "a"}}}}}
+	st := state.State{Selection: &state.Selection{Reads: map[string][]string{"g": {"b"}}}, Steps: map[string]state.StepState{}}
+	if d := cmp.Diff(map[string][]string{"g": {"b", "c"}}, pinnedReads(m, map[string][]string{"g": {"c"}}, st)); d != "" {
+		t.Error(d)
+	}
+	st.Steps[graph.GroupAddress("g", "place")] = state.StepState{Status: state.Done}
+	if d := cmp.Diff(map[string][]string{"g": {"b"}}, pinnedReads(m, map[string][]string{"g": {"c"}}, st)); d != "" {
+		t.Errorf("it joined after the group was placed: %s", d)
+	}
+	m.Groups.Named = []plan.NamedGroup{{Name: "g", Ignore: []plan.IgnoredTopic{{Name: "b"}}}}
+	if got := pinnedReads(m, nil, st); got != nil {
+		t.Errorf("the plan says that it reads the topic no more: %v", got)
+	}
+	for address, want := range map[string]bool{
+		graph.TopicAddress("b", "boundary"): true, graph.TopicAddress("a", "boundary"): false, graph.ServiceAddress("s", "stop"): false,
+	} {
+		if got := leftAlone(m, address); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}

@@ -1,0 +1,103 @@
+package executor_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"kplan/executor"
+	"kplan/internal/cluster"
+	"kplan/plan"
+	"kplan/plan/graph"
+)
+
+// add gives a topic of a side one more partition, which its consumers find.
+func (s *stage) add(side cluster.Side, topic string) {
+	l := s.on(side)
+	l.topics[topic] = append(l.topics[topic], &partition{})
+	for g := range l.groups {
+		s.assign(side, g)
+	}
+}
+
+// Taken out: the look at the partitions before a stop, or at the boundary. The
+// producers would start on a target with fewer, and with a mirror the service
+// would stand stopped for the whole drain_timeout.
+func TestPartitionsAddedWhileApplyRuns(t *testing.T) {
+	for name, c := range map[string]struct {
+		scheme plan.SchemeKind
+		mirror bool
+		after  string
+	}{
+		"before the stop":         {plan.ProductionFirst, false, graph.TopicAddress("t1", "hold")},
+		"at the boundary":         {plan.ProductionFirst, false, graph.ServiceAddress("a", "stop")},
+		"before the stop, mirror": {plan.ProductionFirst, true, graph.MirrorAddress("", "start")},
+		"at the boundary, mirror": {plan.ProductionFirst, true, graph.ServiceAddress("a", "stop")},
+		"consumers there already": {plan.ProductionLater, false, graph.GroupAddress("gd", "joined")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := chain(t, c.scheme)
+				if c.mirror {
+					mirrored(s)
+				}
+				s.when(c.after, func() { s.locked(func() { s.add(cluster.Source, "t1") }) })
+				s.onCall = func(op, arg string) {
+					if op == "partitions" { // clients hear of new partitions later
+						time.AfterFunc(10*time.Second, func() {
+							s.locked(func() {
+								for g := range s.target.groups {
+									s.assign(cluster.Target, g)
+								}
+							})
+						})
+					}
+				}
+				s.mustApply()
+				if n := len(s.target.topics["t1"]); n != 3 {
+					t.Errorf("t1 has %d partitions on the target", n)
+				}
+				said := false
+				for _, e := range s.events {
+					n, ok := e.(executor.Noted)
+					said = said || ok && strings.Contains(n.Text, "t1 has got partitions on the source: 3 by now, 2 in the diff")
+				}
+				if !said {
+					t.Error("nothing was said about it")
+				}
+				s.end()
+			})
+		})
+	}
+}
+
+// Taken out: the end before anything is stopped. A topic that kplan has not
+// created is not its to grow.
+func TestPartitionsOfATopicOfOthers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		s.locked(func() { s.target.create("t1", 2) })
+		s.when(graph.TopicAddress("t1", "hold"), func() { s.locked(func() { s.add(cluster.Source, "t1") }) })
+		r := s.apply()
+		err := as[*executor.PartitionsError](t, r.Err)
+		if err.Source != 3 || err.Target != 2 || !strings.Contains(err.Error(), "--alter --topic t1 --partitions 3") {
+			t.Errorf("it says: %v", err)
+		}
+		if s.where("a") != "source" || len(r.Restored)+len(r.Stranded)+len(r.Stopped) > 0 {
+			t.Errorf("a runs on %q, %+v: nothing was to be stopped", s.where("a"), r)
+		}
+		s.locked(func() { s.target.topics["t1"] = append(s.target.topics["t1"], &partition{}) })
+		s.mustApply()
+		s.settled()
+	})
+}
+
+// What differs in the diff has been seen and is no news.
+func TestFewerPartitionsFromTheBeginning(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		s.locked(func() { s.target.create("t1", 1) })
+		s.mustApply()
+		s.settled()
+	})
+}
