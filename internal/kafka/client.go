@@ -25,6 +25,8 @@ type Client struct {
 	client sarama.Client
 	admin  sarama.TransactionClusterAdmin
 	id     string
+	logs   *logs
+	waits  *waits
 
 	patience time.Duration // with broken connections; see Patient
 }
@@ -53,7 +55,10 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 	if err != nil {
 		return nil, explainOpen(ctx, ep, err)
 	}
-	c := &Client{ep: ep, conf: conf, client: client}
+	c := &Client{ep: ep, conf: conf, client: client, waits: newWaits(ep.Name(), func() time.Duration { return held(conf) })}
+	if c.logs, err = newLogs(ep); err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
 	if err := c.discover(); err != nil {
 		return nil, errors.Join(explainOpen(ctx, ep, err), client.Close())
 	}
@@ -80,6 +85,7 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 
 // Close ends all connections.
 func (c *Client) Close() error {
+	c.logs.wire.Close()
 	if err := c.client.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
 		return fmt.Errorf("closing the connections to %s: %w", c.ep.Name(), err)
 	}

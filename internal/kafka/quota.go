@@ -20,7 +20,7 @@ const quotasAtOnce = 500
 // DescribeConfigs on the cluster.
 func (c *Client) Quotas(ctx context.Context) ([]cluster.Quota, error) {
 	var quotas []cluster.Quota
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "reading the client quotas", func() error {
 		b, err := c.controller()
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (c *Client) SetQuotas(ctx context.Context, quotas []cluster.Quota, validate
 	refused := map[cluster.QuotaEntity]error{}
 	for _, some := range chunks(quotas, quotasAtOnce) {
 		what := fmt.Sprintf("setting the quotas of %d clients in %s", len(some), c.ep.Name())
-		err := c.retry(ctx, func() error { return c.sendQuotas(some, validateOnly, refused) })
+		err := c.retry(ctx, what, func() error { return c.sendQuotas(some, validateOnly, refused) })
 		if err != nil {
 			return refused, fmt.Errorf("%s: %w", what, err)
 		}

@@ -33,7 +33,7 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 	}
 	var mu sync.Mutex
 	shared := map[int32]map[string]bool{}
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "asking what kplan may do", func() error {
 		return c.spread(ctx, len(todo), func(b *sarama.Broker, question int) error {
 			resp, err := b.GetMetadata(&sarama.MetadataRequest{
 				Version: withRights, Topics: todo[question], IncludeClusterAuthorizedOperations: true, IncludeTopicAuthorizedOperations: true,
@@ -72,7 +72,7 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 // described; without Describe on the cluster, only those that may.
 func (c *Client) GroupNames(ctx context.Context) ([]string, error) {
 	names := map[string]bool{}
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "listing the groups", func() error {
 		brokers, err := c.brokers()
 		if err != nil {
 			return err
@@ -128,7 +128,7 @@ func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse, shared map[int
 // do not exist; nil where the group may not be described.
 func (c *Client) groupRights(ctx context.Context, group string) (map[string]bool, error) {
 	var operations map[string]bool
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, fmt.Sprintf("asking what kplan may do with group %q", group), func() error {
 		err := func() error {
 			coordinator, err := c.client.Coordinator(group)
 			if err != nil {

@@ -19,7 +19,7 @@ import (
 // share one map, which must not be changed.
 func (c *Client) Topics(ctx context.Context, want func(name string) bool) (map[string]cluster.Topic, error) {
 	var seen view
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, "describing its topics", func() (err error) {
 		seen, err = c.view(ctx, nil, want)
 		return err
 	})
@@ -33,7 +33,7 @@ func (c *Client) TopicsNamed(ctx context.Context, names []string) (map[string]cl
 		return map[string]cluster.Topic{}, nil
 	}
 	var seen view
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, fmt.Sprintf("describing %d topics", len(names)), func() (err error) {
 		seen, err = c.view(ctx, names, func(string) bool { return true })
 		return err
 	})

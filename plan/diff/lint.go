@@ -46,6 +46,8 @@ func orderKept(m *plan.Migration, source cluster.Snapshot, moving map[string]boo
 			why = "the topic is compacted: the last record of a key counts"
 		case source.Keyed[name]:
 			why = "its newest records carry keys"
+		case source.Unread[name] != "":
+			why = "its newest record cannot be looked at, so nobody knows whether records carry keys: " + source.Unread[name]
 		default:
 			continue
 		}
