@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -46,19 +47,28 @@ func (e *WrongClusterError) Error() string {
 // Open connects to a cluster and checks that it is the one that is wanted;
 // wantID may be empty. It returns *endpoint.UnreachableError or
 // *WrongClusterError where those are the reason.
-func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, error) {
+func Open(ctx context.Context, ep endpoint.Endpoint, wantID string, opts ...Option) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	conf := newConfig(ep)
+	c := &Client{ep: ep, conf: conf}
+	var err error
+	if c.logs, err = newLogs(ep); err != nil {
+		return nil, err
+	}
+	w := newWaits(ep.Name(), func() time.Duration { return max(held(conf), time.Duration(c.logs.throttled.Load())) }, opts)
+	c.waits = w
+	opening := w.begin("connecting to " + strings.Join(ep.Bootstrap, ", "))
+	defer w.end(opening)
 	client, err := sarama.NewClient(ep.Bootstrap, conf)
+	if errors.Is(err, io.EOF) || errors.Is(err, sarama.ErrOutOfBrokers) && strings.Contains(err.Error(), "EOF") {
+		client, err = sarama.NewClient(ep.Bootstrap, conf) // one connection that is closed says little, the second says more
+	}
 	if err != nil {
 		return nil, explainOpen(ctx, ep, err)
 	}
-	c := &Client{ep: ep, conf: conf, client: client, waits: newWaits(ep.Name(), func() time.Duration { return held(conf) })}
-	if c.logs, err = newLogs(ep); err != nil {
-		return nil, errors.Join(err, client.Close())
-	}
+	c.client = client
 	if err := c.discover(); err != nil {
 		return nil, errors.Join(explainOpen(ctx, ep, err), client.Close())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/IBM/sarama"
 
@@ -26,6 +27,8 @@ const (
 // clients (KAFKA-3160). It is safe for concurrent use.
 type logs struct {
 	wire *wire.Client
+
+	throttled atomic.Int64 // the last time for which an answer was held back, in nanoseconds
 
 	mu      sync.Mutex
 	leaders map[cluster.TopicPartition]leader
@@ -132,6 +135,7 @@ func (l *logs) pages(ctx context.Context, broker int32, positions []position, ea
 		return nil, coded(err)
 	}
 	defer answer.Release()
+	l.throttled.Store(int64(answer.Throttled))
 	splicer, err := batch.NewSplicer(batch.Limits{Batch: unpackedBatch, Unpacked: unpackedBatch})
 	if err != nil {
 		return nil, err

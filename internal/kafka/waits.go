@@ -24,8 +24,9 @@ type waits struct {
 	after, again time.Duration
 	throttled    func() time.Duration
 
+	tell func(string) // nil: nobody listens
+
 	mu    sync.Mutex
-	tell  func(string) // nil: nobody listens
 	open  map[*wait]bool
 	timer *time.Timer
 }
@@ -37,18 +38,21 @@ type wait struct {
 	last  error // of the last try; nil: none has failed
 }
 
-func newWaits(name string, throttled func() time.Duration) *waits {
-	return &waits{name: name, after: sayAfter, again: sayAgain, throttled: throttled, open: map[*wait]bool{}}
+func newWaits(name string, throttled func() time.Duration, opts []Option) *waits {
+	w := &waits{name: name, after: sayAfter, again: sayAgain, throttled: throttled, open: map[*wait]bool{}}
+	for _, o := range opts {
+		o(w)
+	}
+	return w
 }
+
+// Option changes how a cluster is asked.
+type Option func(*waits)
 
 // OnWait lets tell know what the cluster is waited for, in one line each, as
 // soon as something takes longer than five seconds, and every ten seconds after
-// that. It is called from other goroutines, never twice at once.
-func (c *Client) OnWait(tell func(string)) {
-	c.waits.mu.Lock()
-	defer c.waits.mu.Unlock()
-	c.waits.tell = tell
-}
+// that. It is called from other goroutines, never twice at once for a cluster.
+func OnWait(tell func(string)) Option { return func(w *waits) { w.tell = tell } }
 
 // begin notes that something is under way; the end has to be told.
 func (w *waits) begin(what string) *wait {
