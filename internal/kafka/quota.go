@@ -53,7 +53,7 @@ func quotasOn(b *sarama.Broker) ([]cluster.Quota, error) {
 func entityOf(parts []sarama.QuotaEntityComponent) cluster.QuotaEntity {
 	var e cluster.QuotaEntity
 	for _, p := range parts {
-		name := p.Name
+		name := cluster.EntityName(p.Name)
 		if p.MatchType == sarama.QuotaMatchDefault {
 			name = cluster.DefaultEntity
 		}
@@ -73,14 +73,14 @@ func partsOf(e cluster.QuotaEntity) []sarama.QuotaEntityComponent {
 	var parts []sarama.QuotaEntityComponent
 	for _, p := range []struct {
 		kind sarama.QuotaEntityType
-		name string
+		field string
 	}{{sarama.QuotaEntityUser, e.User}, {sarama.QuotaEntityClientID, e.ClientID}, {sarama.QuotaEntityIP, e.IP}} {
-		switch p.name {
-		case "":
-		case cluster.DefaultEntity:
+		switch name, isDefault := cluster.NameOf(p.field); {
+		case p.field == "":
+		case isDefault:
 			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchDefault})
 		default:
-			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchExact, Name: p.name})
+			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchExact, Name: name})
 		}
 	}
 	return parts
