@@ -9,6 +9,7 @@ import (
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
+	"kplan/plan"
 	"kplan/plan/graph"
 )
 
@@ -298,30 +299,84 @@ func (r *run) finalPositions(ctx context.Context, s *graph.Step) (map[cluster.To
 	if r.LeaveOut == DrainWait {
 		return facts.Final, nil
 	}
+	if err := r.withinLog(ctx, s.Group, topics, facts.Final); err != nil {
+		return nil, err
+	}
 	bounds, err := r.boundsOf(topics)
 	if err != nil {
 		return nil, err
 	}
+	return facts.Final, r.readUp(ctx, s.Group, bounds, facts.Final)
+}
+
+// readUp refuses positions before which something is unread that lies before the
+// boundary (R7).
+func (r *run) readUp(ctx context.Context, group string, bounds offsets, positions map[cluster.TopicPartition]cluster.Commit) error {
 	for tp, b := range bounds {
-		commit, committed := facts.Final[tp]
-		if committed && commit.Offset >= b || !committed && r.Plan.Migration.Groups.Uncommitted(s.Group) == "latest" {
+		commit, committed := positions[tp]
+		if committed && commit.Offset >= b || !committed && r.Plan.Migration.Groups.Uncommitted(group) == "latest" {
 			continue
 		}
 		from := commit.Offset
 		if !committed {
 			ends, err := r.Source.LogEnds(ctx, []string{tp.Topic})
 			if err != nil {
-				return nil, err
+				return err
 			}
 			from = ends[tp].LogStart
 		}
 		rec, ok, err := r.Source.FirstRecord(ctx, tp, from, b)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if ok {
-			return nil, &NotDrainedError{Group: s.Group, Partition: tp, Position: from, Record: rec.Offset, Boundary: b}
+			return &NotDrainedError{Group: group, Partition: tp, Position: from, Record: rec.Offset, Boundary: b}
 		}
 	}
-	return facts.Final, nil
+	return nil
+}
+
+// stillDrained looks once more whether groups have read everything, just before
+// their old consumers are stopped for good: the drain may have passed long ago,
+// and nobody reads there afterwards (production_later).
+func (r *run) stillDrained(ctx context.Context, groups []plan.NamedRef) error {
+	if r.LeaveOut == DrainWait {
+		return nil
+	}
+	for _, g := range groups {
+		drain := r.Graph.Step(graph.GroupAddress(g.Name, "drain"))
+		if drain == nil {
+			continue
+		}
+		bounds, err := r.boundsOf(drain.Topics)
+		if err != nil {
+			return err
+		}
+		now, err := r.Source.StableCommits(ctx, g.Name, partitionsOf(bounds))
+		if err != nil {
+			return err
+		}
+		if err := r.readUp(ctx, g.Name, bounds, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withinLog refuses final positions beyond the end of the source's log, unless
+// the plan says that such a group has read everything.
+func (r *run) withinLog(ctx context.Context, group string, topics []string, final map[cluster.TopicPartition]cluster.Commit) error {
+	if r.Plan.Migration.Groups.BeyondEnd(group) == "end" {
+		return nil
+	}
+	ends, err := r.Source.LogEnds(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for tp, c := range final {
+		if e, known := ends[tp]; known && c.Offset > e.LogEnd {
+			return &BeyondError{Group: group, Partition: tp, Offset: c.Offset, LogEnd: e.LogEnd}
+		}
+	}
+	return nil
 }

@@ -21,6 +21,11 @@ func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error
 	if err != nil {
 		return nil, "", err
 	}
+	if s.Side == cluster.Source && r.status(startOf(s.Service)) == state.Done {
+		if err := r.stillDrained(ctx, service.Groups); err != nil { // production_later
+			return nil, "", err
+		}
+	}
 	if err := r.mark(s, state.Running, facts, nil); err != nil {
 		return nil, "", err
 	}

@@ -184,10 +184,13 @@ func (l *loader) buildGroups(b *block) Groups {
 		g.Ignore = append(g.Ignore, ig)
 	}
 	for _, inner := range b.all("group") {
-		n := NamedGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng, Uncommitted: "fail"}
+		n := NamedGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng, Uncommitted: "fail", BeyondEnd: "fail"}
 		l.notEmpty(inner.labels[0], "group")
 		if d, ok := l.value(inner, "uncommitted"); ok {
 			n.Uncommitted = d.text
+		}
+		if d, ok := l.value(inner, "beyond_end"); ok {
+			n.BeyondEnd = d.text
 		}
 		g.Named = append(g.Named, n)
 	}

@@ -173,6 +173,7 @@ type IgnoredGroup struct {
 type NamedGroup struct {
 	Name        string
 	Uncommitted string // R7: "earliest", "latest" or "fail" (default)
+	BeyondEnd   string // R9: "end" or "fail" (default)
 	Range       hcl.Range
 }
 

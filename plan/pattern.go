@@ -102,3 +102,14 @@ func (g Groups) Uncommitted(name string) string {
 	}
 	return "fail"
 }
+
+// BeyondEnd is what a committed offset of this group beyond the log's end means
+// (R9): "end" or "fail".
+func (g Groups) BeyondEnd(name string) string {
+	for _, n := range g.Named {
+		if n.Name == name && n.BeyondEnd != "" {
+			return n.BeyondEnd
+		}
+	}
+	return "fail"
+}

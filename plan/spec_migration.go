@@ -105,6 +105,10 @@ func specGroups() BlockSpec {
 						{Value: "latest", Doc: "The group begins behind its last record."},
 						{Value: "fail", Doc: "The migration stops and asks."},
 					}},
+					{Name: "beyond_end", Kind: KindEnum, Default: "fail", Doc: "What a committed offset means that lies beyond the end of the source's log, as after a topic was made anew (R9).", Values: []ValueSpec{
+						{Value: "end", Doc: "The group has read everything that is there, and begins behind it on the target."},
+						{Value: "fail", Doc: "The plan is refused until the offset is reset."},
+					}},
 				},
 			},
 		},

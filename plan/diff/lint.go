@@ -28,7 +28,8 @@ func (l Left) Lint(m *plan.Migration, source cluster.Snapshot) ([]Check, hcl.Dia
 				"kplan goes on watching for such records and names them; to be on the safe side leave quiet_for out.",
 			s.QuietFor, StragglerWatch), place(s.Range)))
 	}
-	return checks, append(diags, groups(m, source, l.groups)...)
+	diags = append(diags, groups(m, source, l.groups)...)
+	return checks, append(diags, beyondEnd(m, source, l.groups)...)
 }
 
 // orderKept looks for topics whose readers may see two records in the wrong
