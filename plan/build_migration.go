@@ -177,7 +177,6 @@ func (l *loader) buildGroups(b *block) Groups {
 	l.groupsUnknown = !included
 	for _, inner := range b.all("ignore") {
 		ig := IgnoredGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng}
-		l.notEmpty(inner.labels[0], "group")
 		if d, ok := l.value(inner, "reason"); ok {
 			ig.Reason = d.text
 		}
@@ -185,7 +184,6 @@ func (l *loader) buildGroups(b *block) Groups {
 	}
 	for _, inner := range b.all("group") {
 		n := NamedGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng, Uncommitted: "fail", BeyondEnd: "fail"}
-		l.notEmpty(inner.labels[0], "group")
 		if d, ok := l.value(inner, "uncommitted"); ok {
 			n.Uncommitted = d.text
 		}

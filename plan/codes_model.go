@@ -43,7 +43,7 @@ func codesSelection() []CodeInfo {
 			"The pattern is a glob, but has the look of a regular expression, and would then match other names than meant.",
 			"Put a regular expression between slashes (\"/orders-.*/\"), or write the glob without its signs."},
 		{"KP1403", "Internal topic selected",
-			"Topics whose names begin with __ are Kafka's own. Each cluster keeps its own; copying one over the other destroys offsets or transactions. Names that begin with _kplan. are where kplan keeps its state.",
+			"Topics such as __consumer_offsets are what a cluster, or a tool that watches it, keeps for itself; copying one over the other destroys offsets or transactions. Other names that begin with __ are topics like any other. Names that begin with _kplan. are where kplan keeps its state.",
 			"Take it out; kplan moves consumer positions itself."},
 		{"KP1404", "Topic not selected",
 			"The plan uses a topic that topics.include does not cover, or that topics.exclude removes, so it would not exist on the target as the plan means it.",

@@ -90,7 +90,7 @@ func specGroups() BlockSpec {
 	return BlockSpec{
 		Type: "groups", Doc: "The consumer groups to migrate.",
 		Attrs: []AttrSpec{
-			{Name: "include", Kind: KindPatterns, MayBeNil: true, Doc: "Groups that belong to the migration."},
+			{Name: "include", Kind: KindPatterns, MayBeNil: true, MayBlank: true, Doc: "Groups that belong to the migration; \"\" is the group without a name."},
 		},
 		Blocks: []BlockSpec{
 			{

@@ -25,6 +25,8 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 	if err != nil {
 		return snap, err
 	}
+	seen.leaveInternal()
+	want = seen.wants(want)
 	snap.Topics, snap.Controller, snap.Brokers, snap.Replicas = seen.topics, seen.controller, seen.brokers, seen.replicas
 	snap.Others = slices.Sorted(slices.Values(seen.others))
 	err = c.retry(ctx, "reading its config defaults", func() (err error) {

@@ -122,3 +122,27 @@ func topicOf(t *sarama.TopicMetadata) cluster.Topic {
 	sort.Slice(out.Partitions, func(i, j int) bool { return out.Partitions[i].ID < out.Partitions[j].ID })
 	return out
 }
+
+// leaveInternal puts topics that the brokers call internal among the others,
+// whatever a pattern says: each cluster keeps its own.
+func (v *view) leaveInternal() {
+	for name, t := range v.topics {
+		if !t.Internal {
+			continue
+		}
+		delete(v.topics, name)
+		v.others = append(v.others, name)
+		for _, p := range t.Partitions {
+			delete(v.leaders, cluster.TopicPartition{Topic: name, Partition: p.ID})
+		}
+	}
+}
+
+// wants is want without the topics that are among the others.
+func (v view) wants(want func(name string) bool) func(string) bool {
+	others := make(map[string]bool, len(v.others))
+	for _, name := range v.others {
+		others[name] = true
+	}
+	return func(name string) bool { return !others[name] && want(name) }
+}

@@ -29,10 +29,7 @@ migration "orders" {
   groups {
     include = ["orders-*"]
     ignore "orders-2019-report" { reason = "abandoned in 2019" }
-    group "orders-nightly" {
-      uncommitted = "earliest"
-      beyond_end  = "end"
-    }
+    group "orders-nightly" { uncommitted = "earliest" }
     group "orders-pricing" {}
   }
 
