@@ -2,6 +2,7 @@ package plan
 
 import (
 	"strings"
+	"unicode"
 )
 
 // mostIterations is the limit of Kafka's ScramMechanism.
@@ -66,6 +67,9 @@ func (l *loader) buildQuotas(b *block) *Quotas {
 func (l *loader) buildUser(b *block) User {
 	u := User{Name: b.labels[0].text, Range: b.labels[0].rng}
 	l.notEmpty(b.labels[0], "user")
+	if i := strings.IndexFunc(u.Name, func(r rune) bool { return r == 0 || r > unicode.MaxASCII }); i >= 0 {
+		l.errorf("KP1411", u.Range, "%s cannot log in: brokers take names of ASCII characters only. Choose another name.", quote(u.Name))
+	}
 	if bare, typed := strings.CutPrefix(u.Name, "User:"); typed {
 		l.errorf("KP1409", u.Range, "%s is a principal. SCRAM users have no type before their name: write user %s.", quote(u.Name), quote(bare))
 	}

@@ -15,9 +15,9 @@ func codesClusters() []CodeInfo {
 		{"KP1304", "Duplicate bootstrap address",
 			"The same address stands twice in one list, or in two clusters. In two clusters it would make them one and the same.",
 			"Remove or correct one."},
-		{"KP1305", "TLS file not found",
-			"The path, relative to the plan's directory, does not lead to a file.",
-			"Check the path."},
+		{"KP1305", "TLS file cannot be used",
+			"The path, relative to the plan's directory, does not lead to a file, or the key in it is encrypted, which this version of kplan does not read.",
+			"Check the path; decrypt the key (openssl pkey) into a file that nobody else may read."},
 		{"KP1306", "Incomplete client certificate",
 			"Mutual TLS needs a certificate and its key.",
 			"Give both cert_file and key_file, or neither."},
@@ -66,6 +66,9 @@ func codesSelection() []CodeInfo {
 		{"KP1410", "Principal not selected",
 			"The plan says how a principal is called on the target, but acls.include does not cover it, so its rules would not move.",
 			"Add it to include, or remove the block."},
+		{"KP1411", "Invalid name of a SCRAM user",
+			"At a login brokers take names of ASCII characters only (RFC 5802 as Kafka reads it), so a user with another name could be created and never log in.",
+			"Choose another name."},
 	}
 }
 
