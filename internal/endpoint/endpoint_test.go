@@ -73,8 +73,8 @@ func TestNewErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, conf := range map[string]*plan.TLS{
-		"reading ca_file":                 {CAFile: "missing.pem"},
-		"holds no PEM certificate":        {CAFile: "empty.pem"},
+		"reading ca_file":                  {CAFile: "missing.pem"},
+		"holds no PEM certificate":         {CAFile: "empty.pem"},
 		"loading cert_file empty.pem and ": {CertFile: "empty.pem", KeyFile: "empty.pem"},
 	} {
 		_, err := endpoint.Own(dir, &plan.Cluster{Name: "old", Listener: plan.Listener{TLS: conf}})

@@ -72,7 +72,7 @@ func entityOf(parts []sarama.QuotaEntityComponent) cluster.QuotaEntity {
 func partsOf(e cluster.QuotaEntity) []sarama.QuotaEntityComponent {
 	var parts []sarama.QuotaEntityComponent
 	for _, p := range []struct {
-		kind sarama.QuotaEntityType
+		kind  sarama.QuotaEntityType
 		field string
 	}{{sarama.QuotaEntityUser, e.User}, {sarama.QuotaEntityClientID, e.ClientID}, {sarama.QuotaEntityIP, e.IP}} {
 		switch name, isDefault := cluster.NameOf(p.field); {
