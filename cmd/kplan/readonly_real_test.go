@@ -73,7 +73,7 @@ func forgetOffsets(t *testing.T, bootstrap []string) {
 // No read-only command makes a cluster create anything, and what an empty target
 // knows is asked in a way that works there: the diff is the same before and
 // after, whatever topics Kafka has made for itself.
-func TestReadOnlyCommandsOnAnEmptyRealCluster(t *testing.T) {
+func TestReadOnlyCommandsOnRealBrokers(t *testing.T) {
 	source, err := embedded.Start(embedded.Options{})
 	if err != nil {
 		t.Fatal(err)

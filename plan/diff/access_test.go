@@ -91,7 +91,7 @@ func TestACLs(t *testing.T) {
 	}
 	var notes []string
 	for _, c := range diff.ACLRows(m, again, source) {
-		if c.Action != diff.Note {
+		if c.Action != diff.Noteworthy {
 			t.Errorf("once more: %+v", c)
 		}
 		notes = append(notes, c.Object.Name+": "+c.Reason)
@@ -213,7 +213,7 @@ func TestUnreadableAccess(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 			for _, row := range a.Rows(m, c.source, nil) {
-				if row.Action != diff.Note && row.Object.Kind != "user" {
+				if row.Action != diff.Noteworthy && row.Object.Kind != "user" {
 					t.Errorf("%+v", row)
 				}
 			}

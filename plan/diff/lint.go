@@ -131,7 +131,7 @@ func (l Left) Notes(m *plan.Migration) []Change {
 	}
 	info, _ := plan.CodeInfoOf("KP3003")
 	return []Change{{
-		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "none"}, Code: string(info.Code),
+		Phase: graph.Switch, Action: Noteworthy, Broker: Unasked, Object: Object{"fence", "none"}, NoteCode: string(info.Code),
 		Reason: "no ACL keeps a stopped service from writing or reading again; kplan watches for it and cannot refuse it",
 	}}
 }
@@ -147,7 +147,7 @@ func (l Left) fenceNotes(m *plan.Migration) []Change {
 		}
 	}
 	return []Change{{
-		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "acl"},
+		Phase: graph.Switch, Action: Noteworthy, Broker: Unasked, Object: Object{"fence", "acl"},
 		Reason: "rules on the source will deny " + several(sortedKeys(denied)) + " to write the topics of their services once these are stopped; they stay there, and kplan status says how to take them away",
 	}}
 }

@@ -138,8 +138,12 @@ func TestInheritedIsOneLinePerKey(t *testing.T) {
 			"message.timestamp.before.max.ms=9", "message.timestamp.after.max.ms=3"),
 	}
 	var got []string
-	for _, c := range diff.Inherited(m, source, target) {
-		got = append(got, c.Object.Name+": "+c.Reason+": "+strings.Join(c.Topics, ","))
+	changes, notes := diff.Apart(diff.Inherited(m, source, target))
+	for _, n := range notes {
+		got = append(got, n.Object.Name+": "+n.Reason+": "+strings.Join(n.Topics, ","))
+	}
+	if len(changes) > 0 {
+		t.Errorf("nothing is to be done, and still %+v", changes)
 	}
 	want := []string{
 		"message.timestamp.after.max.ms: inherited and different: source 9, target 3: b",
