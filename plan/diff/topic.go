@@ -211,10 +211,13 @@ func underOverride(held map[string]string, key string, have cluster.Config) bool
 
 func shown(c cluster.Config) string {
 	if c.Sensitive {
-		return "(sensitive)"
+		return sensitive
 	}
 	return c.Value
 }
+
+// sensitive stands for a value that a broker does not tell.
+const sensitive = "(sensitive)"
 
 func itoa[N int16 | int32](n N) string { return strconv.Itoa(int(n)) }
 

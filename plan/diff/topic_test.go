@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -12,6 +13,7 @@ import (
 	"kplan/internal/cluster"
 	"kplan/plan"
 	"kplan/plan/diff"
+	"kplan/plan/graph"
 )
 
 func patterns(t testing.TB, texts ...string) []plan.Pattern {
@@ -294,5 +296,54 @@ func TestNotesAreApart(t *testing.T) {
 	}
 	if s := diff.Summarise(changes, notes, nil); s.Create != 2 || s.Notes != 1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// What advice says is not undone by the next diff. A config of a topic that kplan
+// has made is set back when somebody changes it by hand; said in the plan it
+// stays. So advice names the plan, and never the topic.
+func TestAdviceIsNotUndone(t *testing.T) {
+	m := &plan.Migration{Topics: plan.Topics{Include: patterns(t, "*")}, Scheme: plan.Scheme{Kind: plan.ProductionFirst, DrainTimeout: time.Hour}}
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000"})}
+	raised := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=2048"})}
+	owned := map[string]bool{"a": true}
+	if c := diff.Topics(m, source, raised, owned, nil); len(c) != 1 || c[0].Set["max.message.bytes"] != "1000" {
+		t.Fatalf("raised by hand, and the diff says %+v: the test proves nothing", c)
+	}
+	m.Topics.Named = []plan.NamedTopic{{Name: "a", Config: map[string]string{"max.message.bytes": "2048"}}}
+	if c := diff.Topics(m, source, raised, owned, nil); len(c) > 0 {
+		t.Errorf("raised in the plan, and the diff says %+v", c)
+	}
+
+	// The advice about a config that only the target has, followed to the letter.
+	m.Topics.Named = nil
+	for have, want := range map[string]string{"flush.ms=7": `topic "a" { config = { "flush.ms" = "7" } }`} {
+		target := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000 " + have})}
+		asked := diff.Parity(m, diff.Topics(m, source, target, nil, nil))
+		if len(asked) != 1 || !strings.Contains(asked[0].Advice, want) {
+			t.Fatalf("%+v", asked)
+		}
+		m.Topics.Named = []plan.NamedTopic{{Name: "a", Config: map[string]string{"flush.ms": "7"}}}
+		if c := diff.Topics(m, source, target, nil, nil); len(c) > 0 {
+			t.Errorf("accepted, and still %+v", c)
+		}
+		m.Topics.Named = nil
+	}
+
+	// One whose value is not told cannot be said in the plan: it is ignored.
+	secret := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000"})}
+	secret.Topics["a"].Configs["odd.secret"] = cluster.Config{Source: cluster.SourceTopic, Sensitive: true}
+	asked := diff.Parity(m, diff.Topics(m, source, secret, nil, nil))
+	if len(asked) != 1 || !strings.Contains(asked[0].Advice, `parity { ignore = ["odd.secret"] }`) {
+		t.Errorf("%+v", asked)
+	}
+
+	// Retention that is raised by hand differs from the source's, which fails.
+	m.Services = []*plan.Service{{Name: "c", Consumes: []plan.NamedRef{{Name: "a"}}}}
+	short := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000 ~retention.ms=60000"})}
+	left := diff.LeftOf([]diff.Change{{Object: diff.Object{Kind: "topic", Name: "a"}, After: map[string]string{"step": string(graph.Release)}}})
+	backlog := left.Retention(m, short, nil)
+	if len(backlog) != 1 || strings.Contains(backlog[0].Advice, "yourself") {
+		t.Errorf("%+v", backlog)
 	}
 }
