@@ -41,8 +41,15 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 	if err := mirror.NewKeeper(shelf).Forget(ctx, topics); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "What was copied of %d topics is forgotten; the next kplan apply, or the next worker, begins with their first record.\n", len(topics))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "What was copied of %s is forgotten; the next kplan apply, or the next worker, begins with the first record.\n", countedTopics(len(topics)))
 	return err
+}
+
+func countedTopics(n int) string {
+	if n == 1 {
+		return "one topic"
+	}
+	return fmt.Sprintf("%d topics", n)
 }
 
 // empty refuses topics that hold something on the target: it would be there
