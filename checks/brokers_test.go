@@ -47,7 +47,7 @@ func TestBrokers(t *testing.T) {
 // The note stands only where the target refuses what the source serves.
 func TestOldClients(t *testing.T) {
 	g := ground()
-	if note := checks.OldClients(g); note == nil || note.Action != diff.Note || !strings.Contains(note.Reason, "older than 2.1") {
+	if note := checks.OldClients(g); note == nil || note.Action != diff.Noteworthy || !strings.Contains(note.Reason, "older than 2.1") {
 		t.Errorf("2.8 → 4.3: %+v", note)
 	}
 	g.SourceNodes = g.TargetNodes

@@ -153,7 +153,7 @@ func movingEntries() []Entry {
 		{
 			Name: NameReaders, Asks: "Does the plan fit the clusters? (R11)", Waivable: true, Rights: describeGroups,
 			Evidence: "The errors that the graph finds: readers of selected topics that no service owns, waves that cannot be ordered.",
-			Verdicts: map[string]string{"pass": "none", "fail": "an error, by its code (kplan explain)"},
+			Verdicts: map[string]string{"pass": "none", "fail": "an error, by its code, with its place in the files"},
 		},
 		{
 			Name: diff.CheckRetention, Asks: "Does the target keep records long enough for the consumers to come? (R16)", Waivable: true, Rights: describeTopics,

@@ -19,7 +19,7 @@ func TestParity(t *testing.T) {
 		{Action: diff.Update, Object: topic("differs"), Before: map[string]string{"config.a": "1", "partitions": "2"}, After: map[string]string{"config.a": "5", "partitions": "4"}},
 		{Action: diff.Update, Object: topic("both"), Before: map[string]string{"config.a": "1"}, After: map[string]string{"config.a": "2"}},
 		{Action: diff.Run, Object: diff.Object{Kind: "service", Name: "fine"}},
-		{Action: diff.Note, Object: topic("fine")},
+		{Action: diff.Noteworthy, Object: topic("fine")},
 	}
 	known := []checks.Result{
 		{Name: checks.NameParity, Object: topic("foreign"), Verdict: diff.Fail},

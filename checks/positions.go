@@ -29,6 +29,10 @@ type Observed struct {
 	Target    cluster.Snapshot
 	Sides     Sides
 	Boundary  map[cluster.TopicPartition]int64 // of the topics whose writers have moved
+
+	// Final is where groups stood that have left the source, as the journal has it;
+	// a group that has not is absent.
+	Final map[string]map[cluster.TopicPartition]cluster.Commit
 }
 
 // Positions asks of every group that a service owns whether it has a valid
@@ -59,6 +63,13 @@ func Positions(ctx context.Context, o Observed, source Records) []Result {
 		all = append(all, o.strays(ctx, t, source))
 	}
 	return all
+}
+
+func (o Observed) cluster(side cluster.Side) *plan.Cluster {
+	if side == cluster.Target {
+		return o.Migration.Target
+	}
+	return o.Migration.Source
 }
 
 func (o Observed) on(side cluster.Side) cluster.Snapshot {
@@ -93,7 +104,7 @@ func (o Observed) placed(group string) Result {
 		Asked: fmt.Sprintf("has the group a valid offset on every partition on the %s?", side), Verdict: diff.Pass,
 	}
 	topics, commits := o.topicsOf(group), snap.Groups[group].Commits
-	var missing, beyond []string
+	var missing, beyond, before []string
 	partitions := 0
 	for tp, ends := range snap.LogEnds {
 		if !topics[tp.Topic] {
@@ -106,15 +117,22 @@ func (o Observed) placed(group string) Result {
 			missing = append(missing, tp.String())
 		case ok && c.Offset > ends.LogEnd:
 			beyond = append(beyond, fmt.Sprintf("%s at %d, log end %d", tp, c.Offset, ends.LogEnd))
+		case ok && c.Offset < ends.LogStart:
+			before = append(before, fmt.Sprintf("%s at %d, log start %d", tp, c.Offset, ends.LogStart))
 		}
 	}
 	sort.Strings(missing)
 	sort.Strings(beyond)
+	sort.Strings(before)
 	r.Saw = fmt.Sprintf("%d partitions on the %s", partitions, side)
 	switch {
 	case len(beyond) > 0:
 		r.Verdict, r.Saw = diff.Fail, "committed beyond the log end: "+strings.Join(beyond, ", ")
-		r.Advice = "The consumers will fall back to auto.offset.reset there: reset these offsets by hand while the group is stopped"
+		r.Advice = "The consumers will fall back to auto.offset.reset there. While the group is stopped, reset it: " + diff.ResetToEnd(o.cluster(side), group, diff.Beyond(o.Migration, snap, group))
+	case len(before) > 0:
+		r.Verdict, r.Saw = diff.Fail, "committed before the log start: "+strings.Join(before, ", ")
+		r.Advice = "Records were deleted before the group read them, and its consumers will fall back to auto.offset.reset there: " +
+			"while it is stopped, reset it (kafka-consumer-groups.sh --reset-offsets --to-earliest), and look at the topic's retention.ms"
 	case len(missing) > 0 && side == cluster.Target:
 		r.Verdict, r.Saw = diff.Fail, "no committed offset on "+strings.Join(missing, ", ")
 		r.Advice = "Without one, auto.offset.reset decides what is read: commit an offset there"
@@ -145,6 +163,9 @@ func (o Observed) left(ctx context.Context, group string, source Records) Result
 	topics := o.topicsOf(group)
 	for tp, b := range o.Boundary {
 		c, committed := g.Commits[tp]
+		if final, left := o.Final[group]; !committed && left {
+			c, committed = final[tp] // the source may have forgotten it
+		}
 		if !topics[tp.Topic] || committed && c.Offset >= b {
 			continue
 		}
@@ -156,6 +177,12 @@ func (o Observed) left(ctx context.Context, group string, source Records) Result
 		if err != nil {
 			r.Verdict, r.Saw = diff.Error, err.Error()
 			r.Advice = "Run verify again when the source answers"
+			return r
+		}
+		if _, left := o.Final[group]; found && !committed && !left && len(g.Commits) == 0 {
+			r.Verdict = diff.Unknown
+			r.Saw = fmt.Sprintf("the source has no offsets of the group any more (offsets.retention.minutes), and the state none of when it left: whether %s offset %d was read cannot be told", tp, rec.Offset)
+			r.Advice = fmt.Sprintf("If the group had read everything, say so: waive %q { reason = \"...\" }", NameDrained)
 			return r
 		}
 		if found {

@@ -62,11 +62,14 @@ func observed() (checks.Observed, *records) {
 		return map[string]cluster.Group{"g": {ID: "g", Commits: commits}}
 	}
 	o := checks.Observed{
-		Migration: &plan.Migration{Services: []*plan.Service{
-			{Name: "a", Produces: refs("t")},
-			{Name: "c", Consumes: refs("t"), Groups: refs("g")},
-			{Name: "d", Consumes: refs("t"), Groups: refs("g")},
-		}},
+		Migration: &plan.Migration{
+			Source: &plan.Cluster{Listener: plan.Listener{Bootstrap: []string{"old:9092"}}}, Target: &plan.Cluster{Listener: plan.Listener{Bootstrap: []string{"new:9092"}}},
+			Services: []*plan.Service{
+				{Name: "a", Produces: refs("t")},
+				{Name: "c", Consumes: refs("t"), Groups: refs("g")},
+				{Name: "d", Consumes: refs("t"), Groups: refs("g")},
+			},
+		},
 		Source: cluster.Snapshot{
 			LogEnds: map[cluster.TopicPartition]cluster.LogEnds{tp(0): ends(0, 10), tp(1): ends(5, 12), tp(2): ends(0, 0)},
 			Groups:  group(map[cluster.TopicPartition]cluster.Commit{tp(0): {Offset: 10}, tp(1): {Offset: 11}}),
@@ -96,6 +99,26 @@ func TestPositions(t *testing.T) {
 		"no offset where nothing was ever written": {change: func(o *checks.Observed, _ *records) { delete(o.Target.Groups["g"].Commits, tp(2)) }},
 		"beyond the log end": {func(o *checks.Observed, _ *records) { o.Target.Groups["g"].Commits[tp(0)] = cluster.Commit{Offset: 4} },
 			checks.NameOffsets, diff.Fail, "t[0] at 4, log end 3"},
+		"before the log start": {func(o *checks.Observed, _ *records) {
+			o.Target.LogEnds[tp(1)] = cluster.LogEnds{LogStart: 2, LogEnd: 4, HighWatermark: 4, LastStable: 4}
+		}, checks.NameOffsets, diff.Fail, "t[1] at 0, log start 2"},
+		"at the log start": {change: func(o *checks.Observed, _ *records) {
+			o.Target.LogEnds[tp(0)] = cluster.LogEnds{LogStart: 3, LogEnd: 3, HighWatermark: 3, LastStable: 3}
+		}},
+		"forgotten by the source, read as the journal has it": {change: func(o *checks.Observed, _ *records) {
+			o.Final = map[string]map[cluster.TopicPartition]cluster.Commit{"g": o.Source.Groups["g"].Commits}
+			delete(o.Source.Groups, "g")
+		}},
+		"forgotten by the source, unread as the journal has it": {func(o *checks.Observed, _ *records) {
+			o.Final = map[string]map[cluster.TopicPartition]cluster.Commit{"g": {tp(0): {Offset: 9}, tp(1): {Offset: 12}}}
+			delete(o.Source.Groups, "g")
+		}, checks.NameDrained, diff.Fail, "t[0] offset 9 is unread"},
+		"forgotten by the source, never committed as the journal has it": {func(o *checks.Observed, _ *records) {
+			o.Final = map[string]map[cluster.TopicPartition]cluster.Commit{"g": {}}
+			delete(o.Source.Groups, "g")
+		}, checks.NameDrained, diff.Fail, "is unread"},
+		"forgotten by the source, and by the state": {func(o *checks.Observed, _ *records) { delete(o.Source.Groups, "g") },
+			checks.NameDrained, diff.Unknown, "the source has no offsets of the group any more"},
 		"unread behind a position": {func(o *checks.Observed, _ *records) { o.Source.Groups["g"].Commits[tp(0)] = cluster.Commit{Offset: 9} },
 			checks.NameDrained, diff.Fail, "t[0] offset 9 is unread, before the boundary 10"},
 		"position below a marker": {change: func(o *checks.Observed, _ *records) { o.Source.Groups["g"].Commits[tp(1)] = cluster.Commit{Offset: 11} }},

@@ -83,7 +83,7 @@ func (w *wanted) object() string { return w.right.Place + " " + w.right.words() 
 // Describe is missing, and the others are asked about once it is granted.
 func (w *wanted) judge(told Told, on *plan.Cluster) (Result, bool) {
 	r := w.right
-	if r.Resource == "transactional_id" {
+	if r.Resource == "transactional_id" || r.Resource == "group" && told.Rights.NoGroups {
 		return w.judgeByRules(told, on)
 	}
 	for _, name := range w.names {
@@ -110,14 +110,30 @@ func (w *wanted) judge(told Told, on *plan.Cluster) (Result, bool) {
 }
 
 // judgeByRules decides by the rules alone: no request tells what may be done
-// with transactional ids.
+// with transactional ids, and none with groups where there never was one.
 func (w *wanted) judgeByRules(told Told, on *plan.Cluster) (Result, bool) {
 	if told.NoRules != nil { // no authorizer, or Describe on the cluster is missing, which is said
 		return Result{}, true
 	}
+	var out Result
+	for _, name := range w.names {
+		one, fine := w.ruleOn(name, told, on)
+		if fine {
+			continue
+		}
+		w.missing = append(w.missing, name)
+		if out.Verdict != diff.Fail {
+			out = one
+		}
+	}
+	return out, len(w.missing) == 0
+}
+
+// ruleOn decides about one name.
+func (w *wanted) ruleOn(name string, told Told, on *plan.Cluster) (Result, bool) {
 	may, stated := everybodyMay(on, told.Everyone)
 	who, r := principal(on), w.right
-	ruling := cluster.Rule(told.Rules, who, r.Operation, r.Resource, everyName)
+	ruling := cluster.Rule(told.Rules, who, r.Operation, r.Resource, name)
 	open := told.letsInUnruled()
 	if ruling == cluster.Granted || ruling == cluster.Unruled && (may && stated || open) {
 		return Result{}, true
@@ -126,21 +142,24 @@ func (w *wanted) judgeByRules(told Told, on *plan.Cluster) (Result, bool) {
 	if self == above { // the rules are not all there is
 		return Result{}, true
 	}
-	w.missing = w.names
-	out := Result{Verdict: diff.Fail, Saw: fmt.Sprintf("no rule gives %s %s: needed for %s", who, r.words(), r.For)}
+	words := r.words()
+	if name != everyName {
+		words += " " + name
+	}
+	out := Result{Verdict: diff.Fail, Saw: fmt.Sprintf("no rule gives %s %s: needed for %s", who, words, r.For)}
 	switch {
 	case ruling == cluster.Unruled && may:
 		out.Verdict = diff.Unknown
 		out.Saw += "; no rule is about them at all, and brokers do not tell what allow.everyone.if.no.acl.found is set to (where it is true, the first rule shuts out everybody else)"
 	case self == unnamed:
 		out.Verdict = diff.Unknown
-		out.Saw = fmt.Sprintf("whether kplan has %s is not known: the brokers take its name from a certificate or a token, and the plan does not tell it; needed for %s", r.words(), r.For)
+		out.Saw = fmt.Sprintf("whether kplan has %s is not known: the brokers take its name from a certificate or a token, and the plan does not tell it; needed for %s", words, r.For)
 	case open && may && !stated:
 		out.Verdict = diff.Unknown
 		out.Saw += "; it may be a super user, or allow.everyone.if.no.acl.found be true: brokers tell neither"
-	case cluster.Rule(fromAnywhere(told.Rules), who, r.Operation, r.Resource, everyName) == cluster.Granted:
+	case cluster.Rule(fromAnywhere(told.Rules), who, r.Operation, r.Resource, name) == cluster.Granted:
 		out.Verdict = diff.Unknown
-		out.Saw = fmt.Sprintf("a rule gives %s %s from one host only, and which address the brokers see is not known; needed for %s", who, r.words(), r.For)
+		out.Saw = fmt.Sprintf("a rule gives %s %s from one host only, and which address the brokers see is not known; needed for %s", who, words, r.For)
 	}
 	return out, false
 }

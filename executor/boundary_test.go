@@ -290,3 +290,42 @@ func TestServiceThatComesBackIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// Taken out: the one request for all. A selection of thousands of topics would be
+// looked behind one after the other, and a straggler be seen minutes later.
+func TestStragglersOfAllTopicsAreLookedForAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		p0, _ := tps("t1")
+		together, looks := 0, 0
+		drawn := map[string]bool{}
+		s.onEvent = func(e executor.Event) {
+			if d, ok := e.(executor.StepDone); ok && d.Step.Kind == graph.Boundary {
+				drawn[d.Step.Topic] = true
+				s.locked(func() { // markers lie behind it for good
+					for _, p := range s.source.topics[d.Step.Topic] {
+						p.log = append(p.log, entry{marker: true})
+					}
+				})
+			}
+			if d, ok := e.(executor.StepStarted); ok && d.Step.Kind == graph.Works && d.Step.Group == "gc" {
+				time.Sleep(time.Minute) // of the bubble: the watch goes on beside it
+			}
+		}
+		s.onCall = func(op, arg string) {
+			switch {
+			case op == "ends" && strings.Contains(arg, "t1 t2"):
+				together++
+			case op == "look" && len(drawn) > 1 && arg == p0.String():
+				looks++
+			}
+		}
+		s.mustApply()
+		if together < 8 {
+			t.Errorf("%d questions about all topics in more than a minute", together)
+		}
+		if looks > together/2 {
+			t.Errorf("%d looks at the same markers in %d rounds", looks, together)
+		}
+	})
+}

@@ -204,3 +204,29 @@ func TestPositionsBeforeTheOldConsumersStop(t *testing.T) {
 		}
 	})
 }
+
+// A leader that is behind is no proof that nothing is left: the drain waits.
+func TestDrainWaitsForALeaderThatIsBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		p0, _ := tps("t1")
+		looks := 0
+		s.source.behind = func(tp cluster.TopicPartition) bool {
+			if tp == p0 {
+				looks++
+			}
+			return tp == p0 && looks < 3
+		}
+		s.onceStopped("a", func() {
+			s.worker("c").silent = true // stands before the boundary, with nothing but a marker to come
+			p := s.source.part(p0)
+			p.log = append(p.log, entry{marker: true})
+			s.source.group("gc").commits[p0] = cluster.Commit{Offset: int64(len(p.log)) - 1}
+		})
+		s.when(graph.GroupAddress("gc", "drain"), func() { s.locked(func() { s.worker("c").silent = false }) })
+		s.mustApply()
+		if looks < 3 {
+			t.Errorf("%d looks: the test proves nothing", looks)
+		}
+	})
+}

@@ -278,7 +278,7 @@ func (r *run) mark(s *graph.Step, status state.Status, facts any, cause error) e
 func (r *run) flip(topic, group string, to cluster.Side) error {
 	r.mu.Lock()
 	side, epoch := r.state.TopicSide(topic), r.state.Topics[topic].Epoch
-	if group != "" {
+	if topic == "" { // a group may have the empty name
 		side, epoch = r.state.GroupSide(group), r.state.Groups[group].Epoch
 	}
 	r.mu.Unlock()

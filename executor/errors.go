@@ -96,7 +96,8 @@ func (e *UncommittedError) Error() string {
 		e.Group, list(e.Partitions), e.Group)
 }
 
-// NotDrainedError says that a group was stopped before it had read everything.
+// NotDrainedError says that a group has not read everything, though it was
+// drained: it was stopped, or its position was moved back.
 type NotDrainedError struct {
 	Group     string
 	Partition cluster.TopicPartition
@@ -106,7 +107,7 @@ type NotDrainedError struct {
 }
 
 func (e *NotDrainedError) Error() string {
-	return fmt.Sprintf("group %q stands at offset %d of %s and the record at offset %d, before the boundary %d, is unread (R7): moving it now would lose it. Start its service on the source again, let it read on, and apply again", e.Group, e.Position, e.Partition, e.Record, e.Boundary)
+	return fmt.Sprintf("group %q stands at offset %d of %s and the record at offset %d, before the boundary %d, is unread (R7): moving it now would lose it. Let its service read on on the source (start it there again if it is stopped), and apply again", e.Group, e.Position, e.Partition, e.Record, e.Boundary)
 }
 
 // MembersError says that somebody reads with a group whose offsets are to be
@@ -155,6 +156,19 @@ func (e *OutsideError) Error() string {
 		why = fmt.Sprintf("retention has deleted the offsets %d to %d before group %q could read them", e.Offset, e.LogStart-1, e.Group)
 	}
 	return fmt.Sprintf("group %q has to begin at offset %d of %s on the target, and the log there reaches from %d to %d: %s (R9, R16). What is missing has to be written again on the target; to go on without it, commit an offset for the group on the target by hand after the migration. kplan does not skip records by itself", e.Group, e.Offset, e.Partition, e.LogStart, e.LogEnd, why)
+}
+
+// BeyondError says that a group has committed more on the source than its log
+// holds (R9).
+type BeyondError struct {
+	Group     string
+	Partition cluster.TopicPartition
+	Offset    int64
+	LogEnd    int64
+}
+
+func (e *BeyondError) Error() string {
+	return fmt.Sprintf("group %q has committed offset %d on %s of the source, whose log ends at %d: the topic was deleted and made anew, or truncated, and where the group stands nobody can tell (R9). Reset the offset on the source while the group is stopped (kafka-consumer-groups.sh --reset-offsets), or say that the group has read everything: groups { group %q { beyond_end = \"end\" } }. Then apply again", e.Group, e.Offset, e.Partition, e.LogEnd, e.Group)
 }
 
 // ForeignError says that a service runs on the target although this state has

@@ -239,3 +239,43 @@ func TestWhatOnlyCommitsTellIsPlaced(t *testing.T) {
 		s.settled()
 	})
 }
+
+// A final position beyond the end of the source's log belongs to another log:
+// where the group stands nobody can tell. The plan may say that it has read all
+// there is; then it goes on at the end (R9).
+func TestPositionBeyondTheLogEnd(t *testing.T) {
+	for name, copied := range map[string]bool{"mirrored": true, "without a mirror": false} {
+		for _, says := range []string{"", "end"} {
+			t.Run(name+", "+says, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+					s.migration().Groups.Named = []plan.NamedGroup{{Name: "gc", BeyondEnd: says}}
+					if copied {
+						mirrored(s)
+					}
+					p0, _ := tps("t1")
+					time.Sleep(time.Second) // of the bubble: something is written
+					var end int64
+					s.onceStopped("c", func() {
+						end = int64(len(s.source.part(p0).log))
+						s.source.group("gc").commits[p0] = cluster.Commit{Offset: end + 1000}
+					})
+					r := s.apply()
+					if says == "" {
+						err := as[*executor.BeyondError](t, r.Err)
+						if err.Group != "gc" || err.Partition != p0 || err.Offset != end+1000 || err.LogEnd != end {
+							t.Errorf("it names %+v", err)
+						}
+						return
+					}
+					if r.Err != nil {
+						t.Fatal(r.Err)
+					}
+					if got := s.journal.fold().Steps[graph.GroupAddress("gc", "place")]; got.Status != state.Done {
+						t.Errorf("place is %s", got.Status)
+					}
+				})
+			})
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -214,13 +215,15 @@ func (r *run) dataBehind(ctx context.Context, boundary, now offsets, after, comm
 		}
 		if ok {
 			if after == "" {
-				after = fmt.Sprintf("the boundary %d was drawn", b)
+				after = drawn(b)
 			}
 			return &StrayWriterError{Partition: tp, Offset: rec.Offset, ProducerID: rec.ProducerID, Side: cluster.Source, After: after, Command: command}
 		}
 	}
 	return nil
 }
+
+func drawn(boundary int64) string { return fmt.Sprintf("the boundary %d was drawn", boundary) }
 
 // watchStragglers looks behind every boundary for as long as apply runs (R6)
 // and reports the first record that it finds there. ended is closed when it
@@ -233,8 +236,9 @@ func (r *run) watchStragglers(ctx context.Context) (_ <-chan error, ended <-chan
 	}
 	go func() {
 		defer close(over)
+		looked := offsets{}
 		for {
-			if err := r.lookBehind(ctx); err != nil {
+			if err := r.lookBehind(ctx, looked); err != nil {
 				if ctx.Err() == nil {
 					found <- err
 				}
@@ -250,7 +254,14 @@ func (r *run) watchStragglers(ctx context.Context) (_ <-chan error, ended <-chan
 	return found, over
 }
 
-func (r *run) lookBehind(ctx context.Context) error {
+// lookBehind looks once, at the log ends of all topics in one request. looked is
+// how far the looks before have come: markers of a transactional source lie
+// behind the boundary for good. A topic that cannot be asked with the others, as
+// it has a partition without a leader, is asked alone, so that it hides none.
+func (r *run) lookBehind(ctx context.Context, looked offsets) error {
+	bounds := map[*graph.Step]offsets{}
+	var steps []*graph.Step
+	var topics []string
 	for _, s := range r.Graph.Steps {
 		if s.Kind != graph.Boundary || r.status(s.Address) != state.Done {
 			continue
@@ -259,7 +270,20 @@ func (r *run) lookBehind(ctx context.Context) error {
 		if err := r.decode(s.Address, &facts); err != nil {
 			return err
 		}
-		err := r.lookBehindOne(ctx, s, facts.Ends)
+		steps, topics, bounds[s] = append(steps, s), append(topics, s.Topic), facts.Ends
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	all, unasked := r.Source.LogEnds(ctx, topics)
+	for _, s := range steps {
+		ends, err := all, unasked
+		if err != nil {
+			ends, err = r.Source.LogEnds(ctx, []string{s.Topic})
+		}
+		if err == nil {
+			err = r.lookBehindOne(ctx, s, bounds[s], ends, looked)
+		}
 		var stray *StrayWriterError
 		switch {
 		case err == nil:
@@ -275,14 +299,22 @@ func (r *run) lookBehind(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) lookBehindOne(ctx context.Context, s *graph.Step, boundary offsets) error {
-	ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
+func (r *run) lookBehindOne(ctx context.Context, s *graph.Step, boundary offsets, ends map[cluster.TopicPartition]cluster.LogEnds, looked offsets) error {
+	from, now := offsets{}, offsets{}
+	for tp, b := range boundary {
+		from[tp], now[tp] = b, ends[tp].LastStable
+		if looked[tp] <= now[tp] { // a log that has become shorter is looked at anew
+			from[tp] = max(b, looked[tp])
+		}
+	}
+	err := r.dataBehind(ctx, from, now, "", r.hint(s.Address))
+	var stray *StrayWriterError
+	if errors.As(err, &stray) {
+		stray.After = drawn(boundary[stray.Partition])
+	}
 	if err != nil {
 		return err
 	}
-	now := offsets{}
-	for tp, e := range ends {
-		now[tp] = e.LastStable
-	}
-	return r.dataBehind(ctx, boundary, now, "", r.hint(s.Address))
+	maps.Copy(looked, now)
+	return nil
 }

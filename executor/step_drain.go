@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sort"
 	"time"
@@ -138,6 +139,9 @@ func (d *drainage) nothingIn(ctx context.Context, u *unread) (bool, error) {
 		u.position = ends[u.tp].LogStart
 	}
 	rec, ok, err := d.Source.FirstRecord(ctx, u.tp, u.position, u.end)
+	if errors.Is(err, cluster.ErrBehind) {
+		return false, nil // the leader does not show yet what is there: looked at again
+	}
 	if ok {
 		u.position = rec.Offset
 	}

@@ -298,6 +298,9 @@ func (r *run) finalPositions(ctx context.Context, s *graph.Step) (map[cluster.To
 	if r.LeaveOut == DrainWait {
 		return facts.Final, nil
 	}
+	if err := r.withinLog(ctx, s.Group, topics, facts.Final); err != nil {
+		return nil, err
+	}
 	return facts.Final, r.readBefore(ctx, s.Group, topics, facts.Final)
 }
 
@@ -327,6 +330,24 @@ func (r *run) readBefore(ctx context.Context, group string, topics []string, fin
 		}
 		if ok {
 			return &NotDrainedError{Group: group, Partition: tp, Position: from, Record: rec.Offset, Boundary: b}
+		}
+	}
+	return nil
+}
+
+// withinLog refuses final positions beyond the end of the source's log, unless
+// the plan says that such a group has read everything.
+func (r *run) withinLog(ctx context.Context, group string, topics []string, final map[cluster.TopicPartition]cluster.Commit) error {
+	if r.Plan.Migration.Groups.BeyondEnd(group) == "end" {
+		return nil
+	}
+	ends, err := r.Source.LogEnds(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for tp, c := range final {
+		if e, known := ends[tp]; known && c.Offset > e.LogEnd {
+			return &BeyondError{Group: group, Partition: tp, Offset: c.Offset, LogEnd: e.LogEnd}
 		}
 	}
 	return nil

@@ -218,8 +218,10 @@ func (r *run) translated(ctx context.Context, s *graph.Step, final map[cluster.T
 		switch {
 		case !committed && r.Plan.Migration.Groups.Uncommitted(s.Group) == "latest":
 			at = bound
+		case committed && commit.Offset > e.LogEnd && r.Plan.Migration.Groups.BeyondEnd(s.Group) == "end":
+			at = e.LogEnd
 		case committed && commit.Offset > e.LogEnd:
-			return nil, &OutsideError{Group: s.Group, Partition: tp, Offset: commit.Offset, LogStart: e.LogStart, LogEnd: e.LogEnd}
+			return nil, &BeyondError{Group: s.Group, Partition: tp, Offset: commit.Offset, LogEnd: e.LogEnd}
 		case committed: // also before the log's start: the target may have more
 			at = commit.Offset
 		}

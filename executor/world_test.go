@@ -115,6 +115,7 @@ type groupState struct {
 // logs is one cluster. Its lock is the world's.
 type logs struct {
 	topics  map[string][]*partition
+	behind  func(cluster.TopicPartition) bool // its leader shows less than there is; nil: none does
 	configs map[string]map[string]cluster.Config
 	groups  map[string]*groupState
 	rules   rulebook
@@ -296,6 +297,9 @@ func (v *view) FirstRecord(ctx context.Context, tp cluster.TopicPartition, from,
 		return cluster.Record{}, false, err
 	}
 	defer done()
+	if behind := v.logs().behind; behind != nil && behind(tp) {
+		return cluster.Record{}, false, fmt.Errorf("%s: %w", tp, cluster.ErrBehind)
+	}
 	o, e, ok := v.logs().part(tp).next(from, before)
 	return cluster.Record{Offset: o, ProducerID: e.pid}, ok, nil
 }

@@ -111,12 +111,15 @@ func (e *RefusedError) Error() string {
 	}
 	text := fmt.Sprintf("%s[%d]: the target refuses %s (a batch of %d bytes): %v", e.Partition.Topic, e.Partition.Number, what, e.Size, e.Cause)
 	if wire.TooLarge(e.Cause) {
-		return text + ". Raise max.message.bytes of the target's topic, and segment.bytes where that is smaller"
+		return text + fmt.Sprintf(". Say in the plan what the target's topic is to take, and apply: topics { topic %q { config = { \"max.message.bytes\" = %d } } }, and \"segment.bytes\" where that is smaller. What is set by hand there the next apply gives back", e.Partition.Topic, roundedUp(e.Size))
 	}
-	return text + ". Compare the configs of the topic on both sides; while it is copied it needs cleanup.policy=delete and message.timestamp.type=CreateTime"
+	return text + ". Compare the configs of the topic on both sides; while it is copied it needs cleanup.policy=delete and message.timestamp.type=CreateTime, which kplan apply sets"
 }
 
 func (e *RefusedError) Unwrap() error { return e.Cause }
+
+// roundedUp is a limit in whole KiB that a batch of so many bytes has room in.
+func roundedUp(size int) int { return (size/1024 + 1) * 1024 }
 
 // SequenceError says that the target's broker expects other sequences than its
 // log's end tells.

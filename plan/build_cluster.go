@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"strings"
@@ -151,6 +152,7 @@ func (l *loader) buildTLS(b *block) *TLS {
 	t.CAFile = l.existingFile(b, "ca_file")
 	t.CertFile = l.existingFile(b, "cert_file")
 	t.KeyFile = l.existingFile(b, "key_file")
+	l.plainKey(b, t.KeyFile)
 	if d, ok := l.value(b, "server_name"); ok {
 		t.ServerName = d.text
 	}
@@ -162,6 +164,27 @@ func (l *loader) buildTLS(b *block) *TLS {
 		l.errorf("KP1306", key.NameRange, "key_file needs cert_file, the key's certificate.")
 	}
 	return t
+}
+
+// plainKey reports a key that a passphrase protects: nobody could type it.
+func (l *loader) plainKey(b *block, file string) {
+	if file == "" {
+		return
+	}
+	text, err := readRegular(inDir(l.opts.Dir, file))
+	if err != nil { // said already, or when it is used
+		return
+	}
+	if EncryptedKey(text) {
+		d, _ := l.value(b, "key_file")
+		l.errorf("KP1305", d.rng, "The key in %s is encrypted, and kplan does not read encrypted keys. Decrypt it into a file that only kplan may read (openssl pkey -in %s -out PLAIN.key), and name that.", quote(file), quote(file))
+	}
+}
+
+// EncryptedKey reports whether a PEM file holds a key that a passphrase protects
+// (PKCS #8, or OpenSSL's older form).
+func EncryptedKey(text []byte) bool {
+	return bytes.Contains(text, []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----")) || bytes.Contains(text, []byte("Proc-Type: 4,ENCRYPTED"))
 }
 
 func (l *loader) existingFile(b *block, name string) string {

@@ -177,20 +177,21 @@ func (l *loader) buildGroups(b *block) Groups {
 	l.groupsUnknown = !included
 	for _, inner := range b.all("ignore") {
 		ig := IgnoredGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng}
-		l.notEmpty(inner.labels[0], "group")
 		if d, ok := l.value(inner, "reason"); ok {
 			ig.Reason = d.text
 		}
 		g.Ignore = append(g.Ignore, ig)
 	}
 	for _, inner := range b.all("group") {
-		n := NamedGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng, Uncommitted: "fail"}
-		l.notEmpty(inner.labels[0], "group")
+		n := NamedGroup{Name: inner.labels[0].text, Range: inner.labels[0].rng, Uncommitted: "fail", BeyondEnd: "fail"}
 		if d, ok := l.value(inner, "uncommitted"); ok {
 			n.Uncommitted = d.text
 		}
 		l.groupMembers(inner, &n)
 		n.Ignore = l.ignoredTopics(inner)
+		if d, ok := l.value(inner, "beyond_end"); ok {
+			n.BeyondEnd = d.text
+		}
 		g.Named = append(g.Named, n)
 	}
 	return g

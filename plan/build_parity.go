@@ -2,6 +2,7 @@ package plan
 
 import (
 	"strings"
+	"unicode"
 )
 
 // mostIterations is the limit of Kafka's ScramMechanism.
@@ -66,6 +67,9 @@ func (l *loader) buildQuotas(b *block) *Quotas {
 func (l *loader) buildUser(b *block) User {
 	u := User{Name: b.labels[0].text, Range: b.labels[0].rng}
 	l.notEmpty(b.labels[0], "user")
+	if i := strings.IndexFunc(u.Name, func(r rune) bool { return r == 0 || r > unicode.MaxASCII }); i >= 0 {
+		l.errorf("KP1411", u.Range, "%s cannot log in: brokers take names of ASCII characters only. Choose another name.", quote(u.Name))
+	}
 	if bare, typed := strings.CutPrefix(u.Name, "User:"); typed {
 		l.errorf("KP1409", u.Range, "%s is a principal. SCRAM users have no type before their name: write user %s.", quote(u.Name), quote(bare))
 	}
@@ -97,22 +101,37 @@ func (a *ACLs) OnTarget(principal string) string {
 	return principal
 }
 
+// Quoted is one part of whom a quota is for: a name, or the default of its
+// kind. The zero value is not part of it.
+type Quoted struct {
+	Name    string
+	Default bool
+}
+
 // Selects reports whether the quota of an entity moves. It goes by the user
 // where there is one, else by the client id, else by the address; "<default>"
-// is the default of each.
-func (q *Quotas) Selects(user, clientID, ip string) bool {
-	switch {
-	case q == nil:
+// is the default of each, and nobody who is called so.
+func (q *Quotas) Selects(user, clientID, ip Quoted) bool {
+	if q == nil {
 		return false
-	case user == defaultEntity:
-		return MatchAny(q.Include, user) || MatchAny(q.Include, "User:"+user)
-	case user != "":
-		return MatchAny(q.Include, "User:"+user)
-	case clientID != "":
-		return MatchAny(q.Include, clientID)
-	default:
-		return ip != "" && MatchAny(q.Include, ip)
 	}
+	prefix, by := "", ip
+	switch {
+	case user != Quoted{}:
+		prefix, by = "User:", user
+	case clientID != Quoted{}:
+		by = clientID
+	}
+	for _, p := range q.Include {
+		switch {
+		case by == Quoted{}:
+		case by.Default && (p.Text == defaultEntity || p.Match(prefix+defaultEntity)):
+			return true
+		case !by.Default && p.Text != defaultEntity && p.Match(prefix+by.Name):
+			return true
+		}
+	}
+	return false
 }
 
 // defaultEntity is how Kafka's tools write the default of a kind.

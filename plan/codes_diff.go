@@ -18,5 +18,8 @@ func codesDiff() []CodeInfo {
 		{"KP3005", "Group reads more than the plan says",
 			"Members of the group are assigned topics that its services do not name in consumes. Once moved, the group no longer reads them on the source, and kplan has neither drained them nor placed their offsets (R11).",
 			"Add the topics to consumes and topics.include, or end the subscription."},
+		{"KP3006", "Group beyond the log end",
+			"The group has committed an offset on the source that lies beyond the end of the log there, as after a topic was deleted and made anew. Its consumers would fall back to auto.offset.reset; what they have read of the new log nobody knows, and no place on the target belongs to that offset (R9).",
+			"Reset the offset on the source while the group is stopped, or say that the group has read everything: groups { group \"NAME\" { beyond_end = \"end\" } }."},
 	}
 }

@@ -15,9 +15,9 @@ func codesClusters() []CodeInfo {
 		{"KP1304", "Duplicate bootstrap address",
 			"The same address stands twice in one list, or in two clusters. In two clusters it would make them one and the same.",
 			"Remove or correct one."},
-		{"KP1305", "TLS file not found",
-			"The path, relative to the plan's directory, does not lead to a file.",
-			"Check the path."},
+		{"KP1305", "TLS file cannot be used",
+			"The path, relative to the plan's directory, does not lead to a file, or the key in it is encrypted, which this version of kplan does not read.",
+			"Check the path; decrypt the key (openssl pkey) into a file that nobody else may read."},
 		{"KP1306", "Incomplete client certificate",
 			"Mutual TLS needs a certificate and its key.",
 			"Give both cert_file and key_file, or neither."},
@@ -43,7 +43,7 @@ func codesSelection() []CodeInfo {
 			"The pattern is a glob, but has the look of a regular expression, and would then match other names than meant.",
 			"Put a regular expression between slashes (\"/orders-.*/\"), or write the glob without its signs."},
 		{"KP1403", "Internal topic selected",
-			"Topics whose names begin with __ are Kafka's own. Each cluster keeps its own; copying one over the other destroys offsets or transactions. Names that begin with _kplan. are where kplan keeps its state.",
+			"Topics such as __consumer_offsets are what a cluster, or a tool that watches it, keeps for itself; copying one over the other destroys offsets or transactions. Other names that begin with __ are topics like any other. Names that begin with _kplan. are where kplan keeps its state.",
 			"Take it out; kplan moves consumer positions itself."},
 		{"KP1404", "Topic not selected",
 			"The plan uses a topic that topics.include does not cover, or that topics.exclude removes, so it would not exist on the target as the plan means it.",
@@ -66,6 +66,9 @@ func codesSelection() []CodeInfo {
 		{"KP1410", "Principal not selected",
 			"The plan says how a principal is called on the target, but acls.include does not cover it, so its rules would not move.",
 			"Add it to include, or remove the block."},
+		{"KP1411", "Invalid name of a SCRAM user",
+			"At a login brokers take names of ASCII characters only (RFC 5802 as Kafka reads it), so a user with another name could be created and never log in.",
+			"Choose another name."},
 	}
 }
 

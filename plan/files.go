@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -146,6 +147,11 @@ func (l *loader) readFile(path, name string, values bool) {
 		l.sources.files[name] = &source{name: name, values: values, broken: true}
 		return
 	}
+	if utf16(text) {
+		l.nowhere("KP1003", "%s is written in UTF-16, and kplan reads UTF-8. Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8.", quote(name))
+		l.sources.files[name] = &source{name: name, values: values, broken: true}
+		return
+	}
 	f := &source{name: name, values: values}
 	f.setText(text)
 	l.sources.files[name] = f
@@ -165,6 +171,15 @@ func (l *loader) readFile(path, name string, values bool) {
 		n := NewDiagnostic("KP1003", d.Severity, strings.TrimRight(d.Summary, ".")+". "+d.Detail, d.Subject)
 		l.diags = append(l.diags, n)
 	}
+}
+
+// utf16 reports whether the text has the byte order mark of UTF-16, or a zero
+// byte in each of its first characters, as editors on Windows write it.
+func utf16(text []byte) bool {
+	if bytes.HasPrefix(text, []byte{0xff, 0xfe}) || bytes.HasPrefix(text, []byte{0xfe, 0xff}) {
+		return true
+	}
+	return len(text) >= 4 && (text[0] == 0) != (text[1] == 0) && (text[0] == 0) == (text[2] == 0) && (text[1] == 0) == (text[3] == 0)
 }
 
 // readRegular reads a file that is a file: a pipe or a device would hang, and

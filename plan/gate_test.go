@@ -95,3 +95,67 @@ func TestOwnTopics(t *testing.T) {
 		}
 	}
 }
+
+// Kafka's own topics are selected by no glob, and others that begin with two
+// underscores are topics like any other.
+func TestNamesWithUnderscores(t *testing.T) {
+	for text, want := range map[string][]string{
+		"*":                      {"__debezium-heartbeat.orders", "__cdc", "orders"},
+		"__*":                    {"__debezium-heartbeat.orders", "__cdc"},
+		"__debezium-heartbeat.*": {"__debezium-heartbeat.orders"},
+		"__cdc":                  {"__cdc"},
+	} {
+		p, err := NewPattern(text, hcl.Range{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{"__debezium-heartbeat.orders", "__cdc", "orders", "__consumer_offsets", "__transaction_state", "__share_group_state", "__amazon_msk_canary"} {
+			if (Topics{Include: []Pattern{p}}).Selects(name) {
+				got = append(got, name)
+			}
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s selects (-want +got):\n%s", text, d)
+		}
+	}
+}
+
+// A service may use such a topic, and have the group without a name, which old
+// clients commit for; one that nobody owns can be ignored.
+func TestOddNamesInThePlan(t *testing.T) {
+	m := mustLoad(t, fixtureOptions(t, "x.kplan.hcl", []byte(`# WITH clusters
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["__cdc.*"] }
+  groups { include = ["", "orders-*"] }
+  service "a" {
+    consumes = ["__cdc.orders"]
+    groups   = [""]
+    switch "manual" {
+      stop  = "Stop."
+      start = "Start."
+    }
+  }
+}
+`))).Migration
+	if g := m.Services[0].Groups; len(g) != 1 || g[0].Name != "" || m.Services[0].Consumes[0].Name != "__cdc.orders" {
+		t.Errorf("%+v", m.Services[0])
+	}
+	m = mustLoad(t, fixtureOptions(t, "x.kplan.hcl", []byte(`# WITH clusters
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["orders.*"] }
+  groups {
+    ignore "" { reason = "a tool of 2014" }
+  }
+}
+`))).Migration
+	if reason, ignored := m.Groups.Ignores(""); !ignored || reason != "a tool of 2014" {
+		t.Errorf("ignored %v, %q", ignored, reason)
+	}
+}

@@ -177,6 +177,7 @@ type NamedGroup struct {
 	Uncommitted string // R7: "earliest", "latest" or "fail" (default)
 	Members     *int   // how many it has when its service works (R10); nil: as many as it had before the stop
 	Ignore      []IgnoredTopic
+	BeyondEnd   string // R9: "end" or "fail" (default)
 	Range       hcl.Range
 }
 

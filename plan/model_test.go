@@ -236,3 +236,56 @@ func TestDefaults(t *testing.T) {
 		t.Error("quiet_for is not stated")
 	}
 }
+
+// A file in UTF-16, as editors on Windows save it, is one error and not one for
+// each of its bytes; so is an encrypted key, before anything is connected.
+func TestFilesOfOtherKinds(t *testing.T) {
+	text := "cluster \"old\" { bootstrap = [\"a:1\"] }\n"
+	wide := func(first, second int) []byte {
+		var b []byte
+		for _, c := range []byte(text) {
+			pair := [2]byte{}
+			pair[first], pair[second] = c, 0
+			b = append(b, pair[:]...)
+		}
+		return b
+	}
+	for what, content := range map[string][]byte{
+		"little endian, with a mark": append([]byte{0xff, 0xfe}, wide(0, 1)...), "big endian, with a mark": append([]byte{0xfe, 0xff}, wide(1, 0)...),
+		"little endian": wide(0, 1), "big endian": wide(1, 0),
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "x.kplan.hcl"), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		diags := Load(Options{Dir: dir}).Diags
+		if len(diags) != 1 || CodeOf(diags[0]) != "KP1003" || !strings.Contains(diags[0].Detail, "UTF-16") {
+			t.Errorf("%s: %d diagnostics, the first %v", what, len(diags), diags[:min(1, len(diags))])
+		}
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"me.key": "-----BEGIN ENCRYPTED PRIVATE KEY-----\n", "me.pem": "", "x.kplan.hcl": `
+cluster "old" {
+  bootstrap = ["a:1"]
+  tls {
+    cert_file = "me.pem"
+    key_file  = "me.key"
+  }
+}
+cluster "new" { bootstrap = ["b:1"] }
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["orders.*"] }
+}
+`} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diags := Load(Options{Dir: dir}).Diags; len(diags) != 1 || CodeOf(diags[0]) != "KP1305" || !strings.Contains(diags[0].Detail, "openssl pkey") {
+		t.Errorf("an encrypted key: %v", diags)
+	}
+}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -21,7 +22,14 @@ func patternsOf(t *testing.T, texts ...string) []Pattern {
 
 // A quota goes by its user, else by its client id, else by its address.
 func TestQuotasSelects(t *testing.T) {
-	type entity struct{ user, client, ip string }
+	type entity struct{ user, client, ip string } // "<default>": the default; "=<default>": called so
+	part := func(text string) Quoted {
+		name, called := strings.CutPrefix(text, "=")
+		if text == defaultEntity && !called {
+			return Quoted{Default: true}
+		}
+		return Quoted{Name: name}
+	}
 	for _, c := range []struct {
 		include string
 		of      entity
@@ -37,17 +45,21 @@ func TestQuotasSelects(t *testing.T) {
 		{"<default>", entity{client: "<default>"}, true},
 		{"<default>", entity{ip: "<default>"}, true},
 		{"<default>", entity{user: "billing", client: "<default>"}, false},
+		{"<default>", entity{user: "=<default>"}, false},
+		{"<default>", entity{client: "=<default>"}, false},
+		{"User:<default>", entity{user: "=<default>"}, true},
+		{"User:*", entity{user: "=<default>"}, true},
 		{"app", entity{client: "app"}, true},
 		{"app", entity{user: "billing", client: "app"}, false},
 		{"10.0.*", entity{ip: "10.0.0.7"}, true},
 		{"*", entity{}, false},
 	} {
 		q := &Quotas{Include: patternsOf(t, c.include)}
-		if got := q.Selects(c.of.user, c.of.client, c.of.ip); got != c.want {
+		if got := q.Selects(part(c.of.user), part(c.of.client), part(c.of.ip)); got != c.want {
 			t.Errorf("%s selects %+v: %v", c.include, c.of, got)
 		}
 	}
-	if (*Quotas)(nil).Selects("a", "b", "c") {
+	if (*Quotas)(nil).Selects(Quoted{Name: "a"}, Quoted{}, Quoted{}) {
 		t.Error("no block selects something")
 	}
 }

@@ -3,14 +3,16 @@ package plan
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
 
 // Pattern selects names: an anchored glob whose * crosses dots, or a regular
-// expression between slashes (anchored as well). Globs never match Kafka's
-// internal topics (__*) nor kplan's own (_kplan.*).
+// expression between slashes (anchored as well). Globs match neither the topics
+// that Kafka and the tools of a cluster keep for themselves (clusterTopics) nor
+// kplan's own (_kplan.*). The empty glob is the empty name.
 type Pattern struct {
 	Text  string
 	Range hcl.Range
@@ -22,9 +24,6 @@ type Pattern struct {
 // NewPattern compiles a pattern.
 func NewPattern(text string, rng hcl.Range) (Pattern, error) {
 	p := Pattern{Text: text, Range: rng}
-	if text == "" {
-		return p, fmt.Errorf("an empty pattern matches nothing")
-	}
 	expr := ""
 	if len(text) > 1 && strings.HasPrefix(text, "/") && strings.HasSuffix(text, "/") {
 		expr = text[1 : len(text)-1]
@@ -52,7 +51,7 @@ func (p *Pattern) match(name string) bool {
 	if p.plain && name != p.Text { // most often so, in a long list
 		return false
 	}
-	if p.re == nil || (p.glob && (strings.HasPrefix(name, "__") || ownTopic(name))) {
+	if p.re == nil || (p.glob && (strings.HasPrefix(name, "__") && clusterTopic(name) || ownTopic(name))) {
 		return false
 	}
 	return p.plain || p.re.MatchString(name)
@@ -73,6 +72,19 @@ func MatchAny(patterns []Pattern, name string) bool {
 
 // ownPrefix begins the names of the topics in which kplan keeps its state.
 const ownPrefix = "_kplan."
+
+// clusterTopics are those that a cluster keeps for itself: Apache Kafka's own,
+// which its brokers call internal, and those of tools that watch one cluster.
+// Other names that begin with two underscores are anybody's.
+func clusterTopics() []string {
+	return []string{
+		"__consumer_offsets", "__transaction_state", "__share_group_state", "__cluster_metadata", "__remote_log_metadata",
+		"__amazon_msk_canary", "__amazon_msk_canary_state", "__strimzi_canary", "__strimzi_store_topic",
+		"__CruiseControlMetrics", "__KafkaCruiseControlPartitionMetricSamples", "__KafkaCruiseControlModelTrainingSamples",
+	}
+}
+
+func clusterTopic(name string) bool { return slices.Contains(clusterTopics(), name) }
 
 func ownTopic(name string) bool { return strings.HasPrefix(name, ownPrefix) }
 
@@ -98,6 +110,17 @@ func (g Groups) Uncommitted(name string) string {
 	for _, n := range g.Named {
 		if n.Name == name && n.Uncommitted != "" {
 			return n.Uncommitted
+		}
+	}
+	return "fail"
+}
+
+// BeyondEnd is what a committed offset of this group beyond the log's end means
+// (R9): "end" or "fail".
+func (g Groups) BeyondEnd(name string) string {
+	for _, n := range g.Named {
+		if n.Name == name && n.BeyondEnd != "" {
+			return n.BeyondEnd
 		}
 	}
 	return "fail"

@@ -44,6 +44,7 @@ type AttrSpec struct {
 	Sensitive bool        // takes sensitive values only, and its source is never shown
 	Clear     bool        // Sensitive, but may stand in clear text: it is hidden all the same
 	MayBeNil  bool        // an empty text or list is a value
+	MayBlank  bool        // an empty element of a list is a value
 	Doc       string      // one sentence
 	// NotBuilt is empty for arguments that work. Otherwise this version knows
 	// the name only, and the text (a sentence or two) gives the way out.

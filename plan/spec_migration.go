@@ -90,7 +90,7 @@ func specGroups() BlockSpec {
 	return BlockSpec{
 		Type: "groups", Doc: "The consumer groups to migrate.",
 		Attrs: []AttrSpec{
-			{Name: "include", Kind: KindPatterns, MayBeNil: true, Doc: "Groups that belong to the migration."},
+			{Name: "include", Kind: KindPatterns, MayBeNil: true, MayBlank: true, Doc: "Groups that belong to the migration; \"\" is the group without a name."},
 		},
 		Blocks: []BlockSpec{
 			{
@@ -106,6 +106,10 @@ func specGroups() BlockSpec {
 						{Value: "fail", Doc: "The migration stops and asks."},
 					}},
 					{Name: "members", Kind: KindInt, Min: "0", Doc: "How many members it has when its service works (R10); 0 for consumers that come and go, as a cron job's do. Default: as many as it had just before the stop."},
+					{Name: "beyond_end", Kind: KindEnum, Default: "fail", Doc: "What a committed offset means that lies beyond the end of the source's log, as after a topic was made anew (R9).", Values: []ValueSpec{
+						{Value: "end", Doc: "The group has read everything that is there, and begins behind it on the target."},
+						{Value: "fail", Doc: "The plan is refused until the offset is reset."},
+					}},
 				},
 				Blocks: []BlockSpec{{
 					Type: "ignore", Labels: []string{"TOPIC"}, Many: true, Doc: "A topic on which the group has committed and that it reads no more (R11).",

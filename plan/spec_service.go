@@ -6,7 +6,7 @@ func specService() BlockSpec {
 		Attrs: []AttrSpec{
 			{Name: "consumes", Kind: KindStrings, MayBeNil: true, Doc: "Topics that it reads, by full name."},
 			{Name: "produces", Kind: KindStrings, MayBeNil: true, Doc: "Topics that it writes, by full name."},
-			{Name: "groups", Kind: KindStrings, MayBeNil: true, Doc: "Consumer groups that it reads with."},
+			{Name: "groups", Kind: KindStrings, MayBeNil: true, MayBlank: true, Doc: "Consumer groups that it reads with; \"\" is the group without a name that old clients commit for."},
 			{Name: "listener", Kind: KindString, Default: "the cluster's own", Doc: "The listener of both clusters that its clients use."},
 			{Name: "principals", Kind: KindStrings, MayBeNil: true, Doc: "Who it is on the source, as \"User:name\": what the fence denies to write (R8)."},
 			{Name: "transactional_ids", Kind: KindStrings, Doc: "Its transactional ids (R4).", NotBuilt: "Leave it out: kplan asks the brokers for open transactions."},

@@ -61,8 +61,8 @@ var legalTopic = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 // topicName checks the full name of a topic.
 func (l *loader) topicName(n NamedRef) {
 	switch {
-	case strings.HasPrefix(n.Name, "__"):
-		l.errorf("KP1403", n.Range, "%s is one of Kafka's internal topics. Each cluster keeps its own, and kplan moves consumer positions itself; take it out.", quote(n.Name))
+	case clusterTopic(n.Name):
+		l.errorf("KP1403", n.Range, "%s is an internal topic, which each cluster keeps for itself. kplan moves consumer positions itself; take it out.", quote(n.Name))
 	case ownTopic(n.Name):
 		l.errorf("KP1403", n.Range, "%s is the name of a topic in which kplan keeps its state, which does not migrate. Take it out.", quote(n.Name))
 	case strings.ContainsAny(n.Name, "*?") || len(n.Name) > 1 && strings.HasPrefix(n.Name, "/") && strings.HasSuffix(n.Name, "/"):
@@ -105,14 +105,14 @@ func (l *loader) topicPattern(p Pattern, of Topics) {
 		l.errorf("KP1403", p.Range, "%s names topics in which kplan keeps its state, which patterns never match. Take it out.", quote(p.Text))
 		return
 	}
-	if p.glob && strings.HasPrefix(p.Text, "__") {
-		l.errorf("KP1403", p.Range, "%s names internal topics of Kafka, which patterns never match: each cluster keeps its own. Take it out.", quote(p.Text))
+	if p.glob && clusterTopic(p.Text) {
+		l.errorf("KP1403", p.Range, "%s is an internal topic, which patterns never match: each cluster keeps its own. Take it out.", quote(p.Text))
 		return
 	}
 	if !p.glob {
-		for _, internal := range []string{"__consumer_offsets", "__transaction_state"} {
+		for _, internal := range clusterTopics() {
 			if of.Selects(internal) && p.Match(internal) {
-				l.errorf("KP1403", p.Range, "%s matches %s, an internal topic of Kafka. Each cluster keeps its own. Globs never match those: \"*\" is every other topic.", quote(p.Text), internal)
+				l.errorf("KP1403", p.Range, "%s matches %s, an internal topic. Each cluster keeps its own. Globs never match those: \"*\" is every other topic.", quote(p.Text), internal)
 				return
 			}
 		}
@@ -141,7 +141,7 @@ func (l *loader) regexpByAccident(p Pattern) bool {
 
 // selected reports a topic that the selection does not hold.
 func (l *loader) selected(t Topics, n NamedRef, use string) {
-	if l.topicsUnknown || t.Selects(n.Name) || !legalTopic.MatchString(n.Name) || strings.HasPrefix(n.Name, "__") || ownTopic(n.Name) {
+	if l.topicsUnknown || t.Selects(n.Name) || !legalTopic.MatchString(n.Name) || clusterTopic(n.Name) || ownTopic(n.Name) {
 		return
 	}
 	for _, p := range t.Exclude {

@@ -265,7 +265,7 @@ func (l *loader) decodeList(spec *AttrSpec, expr hclsyntax.Expression, v cty.Val
 		switch {
 		case err != nil || c.IsNull():
 			ok = l.wrongType(spec, rng, "text in each element")
-		case c.AsString() == "":
+		case c.AsString() == "" && !spec.MayBlank:
 			l.errorf("KP1214", rng, "%s has an empty element. Remove it or give it a value.", spec.Name)
 			ok = false
 		case spec.Kind == KindPatterns:

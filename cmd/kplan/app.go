@@ -169,6 +169,11 @@ func (a *app) command(args ...string) string {
 	return executor.CommandLine(words...)
 }
 
+// tellWaits says on standard error what a cluster is waited for.
+func tellWaits() kafka.Option {
+	return kafka.OnWait(func(line string) { fmt.Fprintln(os.Stderr, line) }) // a note
+}
+
 // clusters are the two open clusters.
 type clusters struct {
 	source, target *kafka.Client
@@ -196,7 +201,7 @@ func (a *app) open(ctx context.Context, p *plan.Plan) (*clusters, error) {
 		ep, err := endpoint.Own(a.dir, of)
 		if err == nil {
 			var client *kafka.Client
-			if client, err = kafka.Open(ctx, ep, of.ClusterID); err == nil && side == cluster.Source {
+			if client, err = kafka.Open(ctx, ep, of.ClusterID, tellWaits()); err == nil && side == cluster.Source {
 				c.source = client
 			} else if err == nil {
 				c.target = client

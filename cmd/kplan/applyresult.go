@@ -120,6 +120,9 @@ func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result, 
 	if doc.Diff.Changes == nil {
 		doc.Diff.Changes = []diff.Change{}
 	}
+	if doc.Diff.Notes == nil {
+		doc.Diff.Notes = []diff.Note{}
+	}
 	a.foundOutcome(found, doc, result != nil)
 	if a.json {
 		if err := printJSON(cmd.OutOrStdout(), doc); err != nil {

@@ -68,7 +68,7 @@ func (a *app) stateLog(ctx context.Context, at plan.State, topic string, configs
 	if err != nil {
 		return ownLog{}, err
 	}
-	client, err := kafka.Open(ctx, ep, at.Cluster.ClusterID)
+	client, err := kafka.Open(ctx, ep, at.Cluster.ClusterID, tellWaits())
 	if err != nil {
 		return ownLog{}, fmt.Errorf("opening the state in cluster %q: %w", at.Cluster.Name, err)
 	}

@@ -37,7 +37,7 @@ func listenings(ctx context.Context, p *plan.Plan) ([]cluster.Listening, error) 
 	var g errgroup.Group
 	for i, ep := range endpoints {
 		g.Go(func() error {
-			seen[i] = kafka.Probe(ctx, ep)
+			seen[i] = kafka.Probe(ctx, ep, tellWaits())
 			return nil
 		})
 	}

@@ -48,7 +48,7 @@ func (a *app) diff(cmd *cobra.Command, s scene, found *report.Findings, full, de
 		}
 	}
 	switch {
-	case r.diags.HasErrors(), len(lacking(r.doc.Checks)) > 0:
+	case r.diags.HasErrors(), len(lacking(r.doc.Checks)) > 0, r.doc.Summary.Rejected > 0:
 		return &codedError{code: exitError}
 	case detailed && (!r.doc.Empty() || r.doc.Drift()):
 		return &codedError{code: exitDifferences}

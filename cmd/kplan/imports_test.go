@@ -21,7 +21,7 @@ func arrows() map[string][]string {
 		"kplan/plan/graph":              {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/plan/diff":               {"kplan/plan", "kplan/plan/graph", "kplan/internal/cluster"},
 		"kplan/internal/endpoint":       {"kplan/plan", "kplan/internal/cluster"},
-		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint"},
+		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint", "kplan/mirror/batch", "kplan/mirror/wire"},
 		"kplan/internal/scratch":        {"kplan/internal/cluster", "kplan/internal/endpoint", "kplan/mirror/wire"},
 		"kplan/internal/workload":       {"kplan/internal/cluster"},
 		brokersCommand:                  {"kplan/internal/kafkatest"},

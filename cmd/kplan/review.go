@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -133,6 +134,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
 	}
+	changes, notes := diff.Apart(changes)
 	r.doc = diff.Doc{
 		FormatVersion: diff.FormatVersion, Migration: m.Name, Scheme: string(m.Scheme.Kind), PlanHash: p.Hash(),
 		ReadAt: diff.ReadAt(r.source, r.target),
@@ -140,7 +142,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 			Source: diff.ClusterRef{Name: m.Source.Name, ID: r.source.ClusterID},
 			Target: diff.ClusterRef{Name: m.Target.Name, ID: r.target.ClusterID},
 		},
-		Changes: changes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, asked),
+		Changes: changes, Notes: notes, Checks: asked, Diagnostics: diff.Diagnostics(r.diags), Summary: diff.Summarise(changes, notes, asked),
 	}
 	return r, nil
 }
@@ -272,7 +274,11 @@ func (r *review) blocked() error {
 	errs = append(errs, failures(failed))
 	for _, c := range r.doc.Changes {
 		if c.Broker == diff.Rejected {
-			errs = append(errs, fmt.Errorf("the target's brokers refuse %s %s: %s", c.Action, c.Address, c.Reason))
+			err := fmt.Errorf("the target's brokers refuse %s %s: %s", c.Action, c.Address, strings.TrimSuffix(c.Reason, "."))
+			if c.Advice != "" {
+				err = fmt.Errorf("%w. What the plan can say: %s", err, c.Advice)
+			}
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)

@@ -155,7 +155,11 @@ func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check,
 		if err != nil {
 			return nil, err
 		}
-		observed := checks.Observed{Migration: r.plan.Migration, Source: r.source, Target: r.target, Sides: s.state, Boundary: bounds}
+		finals, err := executor.FinalPositions(s.state, r.selection.Groups)
+		if err != nil {
+			return nil, err
+		}
+		observed := checks.Observed{Migration: r.plan.Migration, Source: r.source, Target: r.target, Sides: s.state, Boundary: bounds, Final: finals}
 		all = append(all, checks.Positions(ctx, observed, s.clusters.source)...)
 	}
 	return all, nil

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 )
 
@@ -9,8 +10,29 @@ import (
 // that has no quota of its own, as kafka-configs --entity-default writes it.
 const DefaultEntity = "<default>"
 
+// EntityName writes a name into a field of QuotaEntity. One that could be taken
+// for something else, such as a user who is called "<default>", is in quotes.
+func EntityName(name string) string {
+	if name == "" || strings.HasPrefix(name, "<") || strings.HasPrefix(name, `"`) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
+// NameOf reads a field of QuotaEntity: a name, or the default of the kind.
+func NameOf(field string) (name string, isDefault bool) {
+	if field == DefaultEntity {
+		return "", true
+	}
+	if plain, err := strconv.Unquote(field); err == nil && strings.HasPrefix(field, `"`) {
+		return plain, false
+	}
+	return field, false
+}
+
 // QuotaEntity is whom a client quota is for (KIP-546). Empty fields are not
-// part of it; DefaultEntity is the default of that kind. It is comparable.
+// part of it; DefaultEntity is the default of that kind, all others are as
+// EntityName writes them. It is comparable.
 type QuotaEntity struct {
 	User     string `json:"user,omitempty"`
 	ClientID string `json:"client_id,omitempty"`

@@ -10,6 +10,10 @@ type Rights struct {
 	Cluster map[string]bool            // empty without Describe on the cluster, whatever else is allowed
 	Topics  map[string]map[string]bool // those that were asked for; one that may not be described is absent
 	Groups  map[string]map[string]bool // the same
+
+	// NoGroups says that nobody was asked about groups, since the cluster has never
+	// had one: the question would make it create its topic of offsets.
+	NoGroups bool
 }
 
 // ErrNotAllowed says that the cluster refuses to answer this principal.

@@ -23,7 +23,8 @@ type Snapshot struct {
 	Others     []string // names of the cluster's topics that were not asked for, sorted
 	Groups     map[string]Group
 	LogEnds    map[TopicPartition]LogEnds
-	Keyed      map[string]bool // topics whose sampled newest records carry keys
+	Keyed      map[string]bool   // topics whose sampled newest records carry keys
+	Unread     map[string]string // topics whose newest record could not be looked at, and why
 
 	// Defaults are the configs of a topic on which nothing is set, as this
 	// cluster would fill them in; nil where nobody asked. Its keys, with those

@@ -126,7 +126,13 @@ type Record struct {
 	Offset     int64
 	ProducerID int64 // -1: the producer is not idempotent
 	HasKey     bool
+	Unread     string // why the batch there cannot be read; empty: it can
 }
+
+// ErrBehind says that the leader of a partition does not show what another
+// answer has shown before: it has not caught up yet, or the log was truncated.
+// Nothing is known then; ask again.
+var ErrBehind = errors.New("the leader shows less of the log than was there before: it has not caught up, or records were lost in an election")
 
 // ErrTopicExists says that a topic to create is there already.
 var ErrTopicExists = errors.New("the topic exists already")

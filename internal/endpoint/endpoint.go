@@ -1,8 +1,10 @@
 package endpoint
 
 import (
+	"bytes"
 	"crypto/tls"
 	"fmt"
+	"os"
 	"path/filepath"
 
 	"kplan/plan"
@@ -40,15 +42,39 @@ func New(dir string, c *plan.Cluster, l *plan.Listener) (Endpoint, error) {
 		}
 	}
 	if l.TLS.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(inDir(dir, l.TLS.CertFile), inDir(dir, l.TLS.KeyFile))
+		pair, err := keyPair(dir, c.Name, l.TLS)
 		if err != nil {
-			return ep, fmt.Errorf("loading cert_file and key_file of cluster %q: %w", c.Name, err)
+			return ep, err
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
 	ep.TLS = cfg
 	return ep, nil
 }
+
+// keyPair reads the client's certificate and its key.
+func keyPair(dir, name string, t *plan.TLS) (tls.Certificate, error) {
+	cert, err := os.ReadFile(inDir(dir, t.CertFile))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading cert_file of cluster %q: %w", name, err)
+	}
+	key, err := os.ReadFile(inDir(dir, t.KeyFile))
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("reading key_file of cluster %q: %w", name, err)
+	}
+	if plan.EncryptedKey(key) {
+		return tls.Certificate{}, fmt.Errorf("key_file %s of cluster %q is encrypted, and kplan does not read encrypted keys: decrypt it into a file that only kplan may read (openssl pkey -in %s -out PLAIN.key), and name that", t.KeyFile, name, t.KeyFile)
+	}
+	pair, err := tls.X509KeyPair(withoutMark(cert), withoutMark(key))
+	if err != nil {
+		return pair, fmt.Errorf("loading cert_file %s and key_file %s of cluster %q: %w", t.CertFile, t.KeyFile, name, err)
+	}
+	return pair, nil
+}
+
+// withoutMark takes away the byte order mark that editors on Windows write before
+// UTF-8: no PEM block begins behind one.
+func withoutMark(text []byte) []byte { return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")) }
 
 // Own returns the endpoint that kplan itself uses.
 func Own(dir string, c *plan.Cluster) (Endpoint, error) { return New(dir, c, &c.Listener) }

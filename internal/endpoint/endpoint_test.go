@@ -73,13 +73,54 @@ func TestNewErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for says, conf := range map[string]*plan.TLS{
-		"reading ca_file":                 {CAFile: "missing.pem"},
-		"holds no PEM certificate":        {CAFile: "empty.pem"},
-		"loading cert_file and key_file ": {CertFile: "empty.pem", KeyFile: "empty.pem"},
+		"reading ca_file":                  {CAFile: "missing.pem"},
+		"holds no PEM certificate":         {CAFile: "empty.pem"},
+		"loading cert_file empty.pem and ": {CertFile: "empty.pem", KeyFile: "empty.pem"},
 	} {
 		_, err := endpoint.Own(dir, &plan.Cluster{Name: "old", Listener: plan.Listener{TLS: conf}})
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), `"old"`) {
 			t.Errorf("%+v: %v", conf, err)
+		}
+	}
+}
+
+// PEM files with a byte order mark, as editors on Windows write it, are read; an
+// encrypted key is named as what it is.
+func TestOddFiles(t *testing.T) {
+	dir, a := t.TempDir(), authority(t)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	pair, err := a.Issue(certs.Request{CommonName: "kplan", Client: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.WriteFile(path("ca.pem")), pair.WriteFiles(path("me.pem"), path("me.key"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ca.pem", "me.pem", "me.key"} {
+		text, err := os.ReadFile(path(name))
+		if err == nil {
+			err = os.WriteFile(path(name), append([]byte("\xef\xbb\xbf"), text...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(key string) error {
+		_, err := endpoint.Own(dir, &plan.Cluster{Name: "old", Listener: plan.Listener{TLS: &plan.TLS{CAFile: "ca.pem", CertFile: "me.pem", KeyFile: key}}})
+		return err
+	}
+	if err := of("me.key"); err != nil {
+		t.Errorf("with byte order marks: %v", err)
+	}
+	for name, text := range map[string]string{
+		"8.key":   "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIC\n-----END ENCRYPTED PRIVATE KEY-----\n",
+		"old.key": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMIIC\n-----END RSA PRIVATE KEY-----\n",
+	} {
+		if err := os.WriteFile(path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := of(name); err == nil || !strings.Contains(err.Error(), "is encrypted") || !strings.Contains(err.Error(), "openssl pkey") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -146,6 +146,7 @@ func roots(dir, file, of, signed string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading ca_file of %s: %w", of, err)
 	}
+	pem = withoutMark(pem)
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("ca_file %s of %s holds no PEM certificate: give the file of the authority that signed %s", file, of, signed)

@@ -21,7 +21,7 @@ const aclsAtOnce = 200
 // cluster.ErrNotAllowed without the right Describe on the cluster.
 func (c *Client) ACLs(ctx context.Context) ([]cluster.ACL, error) {
 	var rules []cluster.ACL
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "reading the access rules", func() error {
 		b, err := c.controller()
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func (c *Client) ACLs(ctx context.Context) ([]cluster.ACL, error) {
 // other (R8). A broker that does not answer is an error.
 func (c *Client) ACLsOn(ctx context.Context, broker int32) ([]cluster.ACL, error) {
 	var rules []cluster.ACL
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, fmt.Sprintf("reading the access rules that broker %d knows", broker), func() error {
 		b, err := c.broker(broker)
 		if err != nil {
 			return err
@@ -56,7 +56,7 @@ func (c *Client) ACLsOn(ctx context.Context, broker int32) ([]cluster.ACL, error
 // BrokerIDs returns the brokers that the cluster has now, in order.
 func (c *Client) BrokerIDs(ctx context.Context) ([]int32, error) {
 	var ids []int32
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "asking who the brokers are", func() error {
 		meta, err := c.metadata([]string{})
 		if err != nil {
 			return err

@@ -23,7 +23,7 @@ func changeACLs[T any](
 	for _, some := range chunks(all, aclsAtOnce) {
 		what := fmt.Sprintf("%s %d access rules in %s", doing, len(some), c.ep.Name())
 		var changed []cluster.ACL
-		err := c.retry(ctx, func() error {
+		err := c.retry(ctx, what, func() error {
 			b, err := c.controller()
 			if err != nil {
 				return err

@@ -29,7 +29,7 @@ func (c *Client) AlterTopics(ctx context.Context, changes map[string]map[string]
 				return errs, err
 			}
 		}
-		b := newBatch(names, altering, validateOnly, func(topics []string) (map[string]answer, error) {
+		b := newRequest(names, altering, validateOnly, func(topics []string) (map[string]answer, error) {
 			return c.sendAlter(topics, changes, validateOnly)
 		})
 		// The same values again do no harm, so a refusal is one.
@@ -58,7 +58,7 @@ const altering = "altering configs of"
 // there is left for the request itself to be refused.
 func (c *Client) configsBefore(ctx context.Context, names []string) (map[string]map[string]cluster.Config, error) {
 	var before map[string]map[string]cluster.Config
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, "reading the configs before they are altered", func() (err error) {
 		before, err = c.configsOf(ctx, names, nil)
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type Client struct {
 	client sarama.Client
 	admin  sarama.TransactionClusterAdmin
 	id     string
+	logs   *logs
+	waits  *waits
 
 	patience time.Duration // with broken connections; see Patient
 }
@@ -44,16 +47,28 @@ func (e *WrongClusterError) Error() string {
 // Open connects to a cluster and checks that it is the one that is wanted;
 // wantID may be empty. It returns *endpoint.UnreachableError or
 // *WrongClusterError where those are the reason.
-func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, error) {
+func Open(ctx context.Context, ep endpoint.Endpoint, wantID string, opts ...Option) (*Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
 	conf := newConfig(ep)
+	c := &Client{ep: ep, conf: conf}
+	var err error
+	if c.logs, err = newLogs(ep); err != nil {
+		return nil, err
+	}
+	w := newWaits(ep.Name(), func() time.Duration { return max(held(conf), time.Duration(c.logs.throttled.Load())) }, opts)
+	c.waits = w
+	opening := w.begin("connecting to " + strings.Join(ep.Bootstrap, ", "))
+	defer w.end(opening)
 	client, err := sarama.NewClient(ep.Bootstrap, conf)
+	if errors.Is(err, io.EOF) || errors.Is(err, sarama.ErrOutOfBrokers) && strings.Contains(err.Error(), "EOF") {
+		client, err = sarama.NewClient(ep.Bootstrap, conf) // one connection that is closed says little, the second says more
+	}
 	if err != nil {
 		return nil, explainOpen(ctx, ep, err)
 	}
-	c := &Client{ep: ep, conf: conf, client: client}
+	c.client = client
 	if err := c.discover(); err != nil {
 		return nil, errors.Join(explainOpen(ctx, ep, err), client.Close())
 	}
@@ -80,6 +95,7 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string) (*Client, er
 
 // Close ends all connections.
 func (c *Client) Close() error {
+	c.logs.wire.Close()
 	if err := c.client.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
 		return fmt.Errorf("closing the connections to %s: %w", c.ep.Name(), err)
 	}

@@ -16,7 +16,7 @@ import (
 // without a commit are absent.
 func (c *Client) StableCommits(ctx context.Context, group string, partitions map[string][]int32) (map[cluster.TopicPartition]cluster.Commit, error) {
 	var got map[cluster.TopicPartition]cluster.Commit
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, fmt.Sprintf("reading the committed offsets of group %q", group), func() error {
 		coordinator, err := c.client.Coordinator(group)
 		if err == nil {
 			got, err = commits(coordinator, c.conf.Version, group, partitions, true)
@@ -84,26 +84,55 @@ func (c *Client) Commit(ctx context.Context, group string, positions map[cluster
 		}
 		offsets[tp.Topic][tp.Partition] = sarama.OffsetAndMetadata{Offset: commit.Offset, Metadata: commit.Metadata, LeaderEpoch: -1}
 	}
-	var resp *sarama.OffsetCommitResponse
-	err := c.retry(ctx, func() (err error) { // the same positions again do no harm
-		resp, err = c.admin.AlterConsumerGroupOffsets(group, offsets, nil)
+	err := c.retry(ctx, fmt.Sprintf("placing offsets of group %q", group), func() error { // the same positions again do no harm
+		err := c.commitOnce(group, offsets)
+		if err != nil {
+			_ = c.client.RefreshCoordinator(group) // the next try says if that fails
+		}
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("placing offsets of group %q in %s: %w", group, c.ep.Name(), err)
 	}
-	for topic, ps := range resp.Errors {
-		for p, kerr := range ps {
+	return nil
+}
+
+// commitOnce sends all offsets. The answer has an error for each partition and
+// none of its own.
+func (c *Client) commitOnce(group string, offsets map[string]map[int32]sarama.OffsetAndMetadata) error {
+	coordinator, err := c.client.Coordinator(group)
+	if err != nil {
+		return err
+	}
+	req := sarama.NewOffsetCommitRequest(c.conf, group)
+	for topic, ps := range offsets {
+		for p, at := range ps {
+			req.AddBlockWithLeaderEpoch(topic, p, at.Offset, at.LeaderEpoch, 0, at.Metadata)
+		}
+	}
+	resp, err := coordinator.CommitOffset(req)
+	if err != nil {
+		return err
+	}
+	var again error
+	for topic, ps := range offsets {
+		for p := range ps {
+			kerr, told := resp.Errors[topic][p]
+			at := cluster.TopicPartition{Topic: topic, Partition: p}
 			switch {
+			case !told:
+				return fmt.Errorf("%s: %w", at, sarama.ErrIncompleteResponse)
 			case errors.Is(kerr, sarama.ErrNoError):
 			case errors.Is(kerr, sarama.ErrUnknownMemberId), errors.Is(kerr, sarama.ErrIllegalGeneration), errors.Is(kerr, sarama.ErrRebalanceInProgress):
-				return fmt.Errorf("placing the offset of group %q on %s[%d] in %s: %w", group, topic, p, c.ep.Name(), cluster.ErrGroupHasMembers)
+				return fmt.Errorf("%s: %w", at, cluster.ErrGroupHasMembers)
+			case retriable(kerr):
+				again = fmt.Errorf("%s: %w", at, kerr)
 			default:
-				return fmt.Errorf("placing the offset of group %q on %s[%d] in %s: %w", group, topic, p, c.ep.Name(), kerr)
+				return fmt.Errorf("%s: %w", at, kerr)
 			}
 		}
 	}
-	return nil
+	return again
 }
 
 // RemoveMembers takes members out of a group that went without saying so:
@@ -123,13 +152,18 @@ func (c *Client) RemoveMembers(ctx context.Context, group string, members []clus
 		req.Members = append(req.Members, id)
 	}
 	var resp *sarama.LeaveGroupResponse
-	err := c.retry(ctx, func() error { // who is gone already is no error
+	err := c.retry(ctx, fmt.Sprintf("removing members of group %q", group), func() error { // who is gone already is no error
 		coordinator, err := c.client.Coordinator(group)
 		if err == nil {
 			resp, err = coordinator.LeaveGroup(req)
 		}
 		if err == nil && !errors.Is(resp.Err, sarama.ErrNoError) {
 			err = resp.Err
+		}
+		for i := 0; err == nil && i < len(resp.Members); i++ {
+			if kerr := resp.Members[i].Err; retriable(kerr) {
+				err = fmt.Errorf("member %q: %w", resp.Members[i].MemberId, kerr)
+			}
 		}
 		if err != nil {
 			_ = c.client.RefreshCoordinator(group) // the next try says if that fails

@@ -112,9 +112,10 @@ func flag(b bool) byte {
 	return 0
 }
 
-// defaults finds out what a topic on which nothing is set would inherit, from
-// topics that exist: a config that is not set on one of them shows it. A
-// cluster without topics does not tell.
+// defaults finds out what a topic on which nothing is set would inherit, and by
+// its keys which configs the cluster knows: from topics that exist, since a
+// config that is not set on one of them shows it, and on a cluster without
+// topics by asking what a topic would be like that is not created.
 func (c *Client) defaults(ctx context.Context, seen view) (map[string]cluster.Config, error) {
 	var found map[string]cluster.Config
 	note := func(configs map[string]cluster.Config) {
@@ -138,6 +139,39 @@ func (c *Client) defaults(ctx context.Context, seen view) (map[string]cluster.Co
 	}
 	for _, configs := range described {
 		note(configs)
+	}
+	if found == nil {
+		return c.freshDefaults()
+	}
+	return found, nil
+}
+
+// freshTopic is a name that no topic has.
+const freshTopic = cluster.OwnPrefix + "no.such.topic"
+
+// freshDefaults asks with validateOnly: brokers from 2.4 answer with the configs
+// that the topic would have (KIP-525). Those that do not tell, because they are
+// older, or a right or a policy is in the way, leave the configs unknown.
+func (c *Client) freshDefaults() (map[string]cluster.Config, error) {
+	b, err := c.controller()
+	if err != nil {
+		return nil, err
+	}
+	detail := map[string]*sarama.TopicDetail{freshTopic: {NumPartitions: 1, ReplicationFactor: 1}}
+	resp, err := b.CreateTopics(sarama.NewCreateTopicsRequest(c.conf.Version, detail, c.conf.Admin.Timeout, true))
+	if err != nil {
+		return nil, err
+	}
+	if e := resp.TopicErrors[freshTopic]; e != nil && retriable(e.Err) {
+		return nil, e.Err
+	}
+	told := resp.TopicResults[freshTopic]
+	if told == nil || len(told.Configs) == 0 {
+		return nil, nil
+	}
+	found := make(map[string]cluster.Config, len(told.Configs))
+	for name, config := range told.Configs {
+		found[name] = cluster.Config{Value: deref(config.Value), Source: cluster.ConfigSource(config.ConfigSource), Sensitive: config.IsSensitive, ReadOnly: config.ReadOnly}
 	}
 	return found, nil
 }

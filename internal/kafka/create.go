@@ -36,7 +36,7 @@ func (c *Client) CreateTopics(ctx context.Context, specs []cluster.TopicSpec, va
 	}
 	errs := map[string]error{}
 	for _, names := range batches(slices.Collect(maps.Keys(wanted)), func(n string) int { return 1 + max(wanted[n].Partitions, 1) + len(wanted[n].Configs) }) {
-		b := newBatch(names, "creating", validateOnly, func(topics []string) (map[string]answer, error) {
+		b := newRequest(names, "creating", validateOnly, func(topics []string) (map[string]answer, error) {
 			return c.sendCreate(topics, wanted, validateOnly)
 		})
 		err := c.run(ctx, b, func(topic string) (bool, error) { return c.isThere(ctx, wanted[topic]) })
@@ -111,7 +111,7 @@ func (c *Client) isThere(ctx context.Context, want cluster.TopicSpec) (bool, err
 func (c *Client) GrowTopics(ctx context.Context, totals map[string]int, validateOnly bool) (map[string]error, error) {
 	errs := map[string]error{}
 	for _, names := range batches(slices.Collect(maps.Keys(totals)), func(n string) int { return totals[n] }) {
-		b := newBatch(names, "adding partitions to", validateOnly, func(topics []string) (map[string]answer, error) {
+		b := newRequest(names, "adding partitions to", validateOnly, func(topics []string) (map[string]answer, error) {
 			return c.sendGrow(topics, totals, validateOnly)
 		})
 		err := c.run(ctx, b, func(topic string) (bool, error) {

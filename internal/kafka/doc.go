@@ -12,6 +12,13 @@
 // Client.Snapshot), and many topics are changed in one request. The client
 // library keeps the metadata of single topics only, never of the whole cluster.
 //
+// Logs are looked into with the mirror's own reader (mirror/batch, mirror/wire),
+// which knows every record format and names what it cannot read.
+//
+// Questions are asked again while a cluster says "not now", by Kafka's own list
+// of what is retriable, and on a new connection where one broke; OnWait tells
+// people what is waited for.
+//
 // Nothing here creates topics by accident: metadata requests forbid automatic
 // creation.
 package kafka

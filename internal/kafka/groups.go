@@ -18,7 +18,7 @@ const dead = "Dead"
 // an empty one in state Dead, as Kafka says it.
 func (c *Client) Group(ctx context.Context, id string) (cluster.Group, error) {
 	var group cluster.Group
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, fmt.Sprintf("describing group %q", id), func() (err error) {
 		if group, err = c.groupOnce(id); err != nil {
 			_ = c.client.RefreshCoordinator(id) // the next try says if that fails
 		}

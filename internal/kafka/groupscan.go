@@ -36,7 +36,11 @@ const (
 // makes the list incomplete, and that is an error. Groups that move to another
 // coordinator meanwhile are asked about one by one.
 func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool) (map[string]cluster.Group, error) {
-	brokers, err := c.brokers()
+	var brokers []*sarama.Broker
+	err := c.retry(ctx, "asking who the brokers are", func() (err error) {
+		brokers, err = c.brokers()
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (c *Client) groupsReading(ctx context.Context, want func(topic string) bool
 	g, gctx := errgroup.WithContext(ctx)
 	for _, b := range brokers {
 		g.Go(func() error {
-			err := c.retry(gctx, func() error { // a broker that has just started loads its groups first
+			err := c.retry(gctx, fmt.Sprintf("reading the groups of broker %d", b.ID()), func() error { // a broker that has just started loads its groups first
 				b, err := c.broker(b.ID())
 				if err != nil {
 					return err

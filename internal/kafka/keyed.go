@@ -3,11 +3,11 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
-	"github.com/IBM/sarama"
 	"golang.org/x/sync/errgroup"
 
 	"kplan/internal/cluster"
@@ -20,45 +20,65 @@ const (
 	sampleBytes     = 64 << 10
 )
 
+// sampled is what the newest records of topics showed.
+type sampled struct {
+	keyed  map[string]bool   // they carry keys
+	unread map[string]string // they could not be looked at, and why
+}
+
 // keyed samples the newest record of each partition and says which topics
 // carry keys. A topic without records is absent. It looks at one partition of
 // every topic at a time, many in one request, and at the next ones of those
-// topics only whose record had no key.
-func (c *Client) keyed(ctx context.Context, ends map[cluster.TopicPartition]cluster.LogEnds, leaders map[cluster.TopicPartition]leader) (map[string]bool, error) {
-	unknown := map[string][]cluster.TopicPartition{}
+// topics only whose record had no key. What cannot be looked at is named and
+// ends nothing; the error is that of an ended context.
+func (c *Client) keyed(ctx context.Context, ends map[cluster.TopicPartition]cluster.LogEnds, leaders map[cluster.TopicPartition]leader) (sampled, error) {
+	left := map[string][]cluster.TopicPartition{}
 	for tp, e := range ends {
 		if e.LastStable > e.LogStart {
-			unknown[tp.Topic] = append(unknown[tp.Topic], tp)
+			left[tp.Topic] = append(left[tp.Topic], tp)
 		}
 	}
-	keyed := map[string]bool{}
-	for len(unknown) > 0 {
-		byLeader := map[int32][]cluster.TopicPartition{}
-		for topic, left := range unknown {
-			byLeader[leaders[left[0]].id] = append(byLeader[leaders[left[0]].id], left[0])
-			if unknown[topic] = left[1:]; len(left) == 1 {
-				delete(unknown, topic)
+	s := sampled{keyed: map[string]bool{}, unread: map[string]string{}}
+	for len(left) > 0 {
+		byLeader := map[int32][]position{}
+		for topic, tps := range left {
+			tp := tps[0]
+			at := leaders[tp]
+			byLeader[at.id] = append(byLeader[at.id], position{tp: tp, from: ends[tp].LastStable - 1, epoch: at.epoch})
+			if left[topic] = tps[1:]; len(tps) == 1 {
+				delete(left, topic)
 			}
 		}
 		found, err := c.sampleRound(ctx, byLeader, ends)
 		if err != nil {
-			return nil, err
+			return s, err
 		}
-		for _, topic := range found {
-			keyed[topic] = true
-			delete(unknown, topic)
+		for tp, rec := range found {
+			switch {
+			case rec.Unread != "":
+				s.unread[tp.Topic] = fmt.Sprintf("%s: %s", tp, rec.Unread)
+			case rec.HasKey:
+				s.keyed[tp.Topic] = true
+				delete(left, tp.Topic)
+			}
 		}
 	}
-	return keyed, nil
+	for topic := range s.keyed {
+		delete(s.unread, topic) // one partition is enough
+	}
+	return s, nil
 }
 
-// sampleRound looks at the partitions and returns the topics that carry keys.
-func (c *Client) sampleRound(ctx context.Context, byLeader map[int32][]cluster.TopicPartition, ends map[cluster.TopicPartition]cluster.LogEnds) ([]string, error) {
+// sampleRound looks at the newest record of each position.
+func (c *Client) sampleRound(ctx context.Context, byLeader map[int32][]position, ends map[cluster.TopicPartition]cluster.LogEnds) (map[cluster.TopicPartition]cluster.Record, error) {
 	var (
 		mu     sync.Mutex
-		keyed  []string
+		found  = map[cluster.TopicPartition]cluster.Record{}
 		single []cluster.TopicPartition
 	)
+	if _, err := c.logs.wire.Metadata(ctx, nil); err != nil && ctx.Err() != nil { // where the brokers are; the looks say if that fails
+		return nil, context.Cause(ctx)
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	for _, id := range slices.Sorted(maps.Keys(byLeader)) {
 		g.Go(func() error {
@@ -66,9 +86,10 @@ func (c *Client) sampleRound(ctx context.Context, byLeader map[int32][]cluster.T
 				if gctx.Err() != nil {
 					return context.Cause(gctx)
 				}
-				with, open := c.sample(id, some, ends)
+				seen, open := c.sample(gctx, id, some, ends)
 				mu.Lock()
-				keyed, single = append(keyed, with...), append(single, open...)
+				maps.Copy(found, seen)
+				single = append(single, open...)
 				mu.Unlock()
 			}
 			return nil
@@ -82,52 +103,39 @@ func (c *Client) sampleRound(ctx context.Context, byLeader map[int32][]cluster.T
 	for _, tp := range single {
 		g.Go(func() error {
 			rec, ok, err := c.FirstRecord(gctx, tp, ends[tp].LastStable-1, ends[tp].LastStable)
-			if errors.Is(err, sarama.ErrOffsetOutOfRange) {
-				return nil // deleted by retention meanwhile
+			switch {
+			case gctx.Err() != nil:
+				return context.Cause(gctx)
+			case err != nil:
+				rec = cluster.Record{Unread: err.Error()}
+			case !ok:
+				return nil // a marker, or deleted by retention meanwhile
 			}
-			if err == nil && ok && rec.HasKey {
-				mu.Lock()
-				keyed = append(keyed, tp.Topic)
-				mu.Unlock()
-			}
-			return err
+			mu.Lock()
+			defer mu.Unlock()
+			found[tp] = rec
+			return nil
 		})
 	}
-	return keyed, g.Wait()
+	return found, g.Wait()
 }
 
-// sample fetches the newest records of partitions of one leader. It returns the
-// topics whose record has a key, and the partitions about which the answer says
-// nothing: too large a batch, a leader that moved, a broken connection. Those
-// are looked at one by one, with patience.
-func (c *Client) sample(leader int32, tps []cluster.TopicPartition, ends map[cluster.TopicPartition]cluster.LogEnds) (keyed []string, open []cluster.TopicPartition) {
-	b, err := c.broker(leader)
-	if err != nil {
-		return nil, tps
-	}
-	req := &sarama.FetchRequest{
-		Version: 11, MaxWaitTime: 100, MinBytes: 1, MaxBytes: samplesPerFetch * sampleBytes,
-		Isolation: sarama.ReadCommitted, SessionEpoch: -1,
-	}
-	for _, tp := range tps {
-		req.AddBlock(tp.Topic, tp.Partition, ends[tp].LastStable-1, sampleBytes, -1)
-	}
-	resp, err := b.Fetch(req)
-	if err != nil {
-		return nil, tps
-	}
-	for _, tp := range tps {
-		block, from := resp.GetBlock(tp.Topic, tp.Partition), ends[tp].LastStable-1
-		if block == nil || !errors.Is(block.Err, sarama.ErrNoError) {
-			open = append(open, tp)
-			continue
-		}
-		switch page := visible(block, from); {
-		case page.first == nil && page.next <= from:
-			open = append(open, tp)
-		case page.first != nil && page.first.Offset < ends[tp].LastStable && page.first.HasKey:
-			keyed = append(keyed, tp.Topic)
+// sample fetches the newest records of partitions of one leader. It returns
+// those that it was shown, and the partitions about which the answer says
+// nothing: too large a batch, a leader that moved or is behind, a broken
+// connection. Those are looked at one by one, with patience.
+func (c *Client) sample(ctx context.Context, leader int32, at []position, ends map[cluster.TopicPartition]cluster.LogEnds) (found map[cluster.TopicPartition]cluster.Record, open []cluster.TopicPartition) {
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout+requestTimeout, errors.New("no answer to a look at the newest records"))
+	defer cancel()
+	pages, err := c.logs.pages(ctx, leader, at, sampleBytes, samplesPerFetch*sampleBytes)
+	found = map[cluster.TopicPartition]cluster.Record{}
+	for _, p := range at {
+		switch page, ok := pages[p.tp]; {
+		case err != nil, !ok, page.err != nil, page.first == nil && page.next <= p.from:
+			open = append(open, p.tp)
+		case page.first != nil && page.first.Offset < ends[p.tp].LastStable:
+			found[p.tp] = *page.first
 		}
 	}
-	return keyed, open
+	return found, open
 }

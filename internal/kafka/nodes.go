@@ -30,7 +30,7 @@ func brokerConfigs() []string {
 // broker that refuses one of the questions says so in its Node.
 func (c *Client) Nodes(ctx context.Context, want func(topic string) bool) ([]cluster.Node, error) {
 	var nodes []cluster.Node
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "asking the brokers about themselves", func() error {
 		brokers, err := c.brokers()
 		if err != nil {
 			return err

@@ -47,7 +47,7 @@ func (c *Client) LogEnds(ctx context.Context, topics []string) (map[cluster.Topi
 		return map[cluster.TopicPartition]cluster.LogEnds{}, nil
 	}
 	var ends map[cluster.TopicPartition]cluster.LogEnds
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, fmt.Sprintf("reading the log ends of %d topics", len(topics)), func() (err error) {
 		ends, err = c.logEndsOnce(topics)
 		return err
 	})

@@ -26,7 +26,10 @@ const (
 // address that it advertises there, with the listener's TLS and credentials, as
 // a client would. It needs no open Client, and one address that does not answer
 // hides no other: what is wrong is in the contacts.
-func Probe(ctx context.Context, ep endpoint.Endpoint) cluster.Listening {
+func Probe(ctx context.Context, ep endpoint.Endpoint, opts ...Option) cluster.Listening {
+	w := newWaits(ep.Name(), func() time.Duration { return 0 }, opts)
+	asking := w.begin("speaking to each of its brokers at the address that it advertises")
+	defer w.end(asking)
 	l := cluster.Listening{Cluster: ep.Cluster, Listener: ep.Listener, TLS: ep.TLS != nil, Client: ep.Client()}
 	if ep.SASL != nil {
 		l.Mechanism = ep.SASL.Mechanism

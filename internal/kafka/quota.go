@@ -20,7 +20,7 @@ const quotasAtOnce = 500
 // DescribeConfigs on the cluster.
 func (c *Client) Quotas(ctx context.Context) ([]cluster.Quota, error) {
 	var quotas []cluster.Quota
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "reading the client quotas", func() error {
 		b, err := c.controller()
 		if err != nil {
 			return err
@@ -53,7 +53,7 @@ func quotasOn(b *sarama.Broker) ([]cluster.Quota, error) {
 func entityOf(parts []sarama.QuotaEntityComponent) cluster.QuotaEntity {
 	var e cluster.QuotaEntity
 	for _, p := range parts {
-		name := p.Name
+		name := cluster.EntityName(p.Name)
 		if p.MatchType == sarama.QuotaMatchDefault {
 			name = cluster.DefaultEntity
 		}
@@ -72,15 +72,15 @@ func entityOf(parts []sarama.QuotaEntityComponent) cluster.QuotaEntity {
 func partsOf(e cluster.QuotaEntity) []sarama.QuotaEntityComponent {
 	var parts []sarama.QuotaEntityComponent
 	for _, p := range []struct {
-		kind sarama.QuotaEntityType
-		name string
+		kind  sarama.QuotaEntityType
+		field string
 	}{{sarama.QuotaEntityUser, e.User}, {sarama.QuotaEntityClientID, e.ClientID}, {sarama.QuotaEntityIP, e.IP}} {
-		switch p.name {
-		case "":
-		case cluster.DefaultEntity:
+		switch name, isDefault := cluster.NameOf(p.field); {
+		case p.field == "":
+		case isDefault:
 			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchDefault})
 		default:
-			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchExact, Name: p.name})
+			parts = append(parts, sarama.QuotaEntityComponent{EntityType: p.kind, MatchType: sarama.QuotaMatchExact, Name: name})
 		}
 	}
 	return parts
@@ -95,7 +95,7 @@ func (c *Client) SetQuotas(ctx context.Context, quotas []cluster.Quota, validate
 	refused := map[cluster.QuotaEntity]error{}
 	for _, some := range chunks(quotas, quotasAtOnce) {
 		what := fmt.Sprintf("setting the quotas of %d clients in %s", len(some), c.ep.Name())
-		err := c.retry(ctx, func() error { return c.sendQuotas(some, validateOnly, refused) })
+		err := c.retry(ctx, what, func() error { return c.sendQuotas(some, validateOnly, refused) })
 		if err != nil {
 			return refused, fmt.Errorf("%s: %w", what, err)
 		}

@@ -3,12 +3,9 @@ package kafka
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
-	"os"
 	"time"
 
-	"github.com/IBM/sarama"
 	"github.com/cenkalti/backoff/v5"
 )
 
@@ -16,6 +13,10 @@ const (
 	// settleTime is for how long a question is asked again while the cluster
 	// says "not now": a leader moves, a coordinator loads.
 	settleTime = 5 * time.Second
+	// reconnectTime is for how long a question is asked again on new connections:
+	// brokers close those that were idle, and all of them when they restart. A
+	// patient client goes on for longer.
+	reconnectTime = 10 * time.Second
 	// Between two tries passes a time that grows, with some jitter, from the first
 	// to the last of these.
 	retryFirst = 100 * time.Millisecond
@@ -25,8 +26,8 @@ const (
 )
 
 // Patient returns the client with the patience to ask again for so long when
-// connections break, as they do while brokers restart. It shares the
-// connections; closing one closes both.
+// connections break, as they do while brokers restart, and when the cluster says
+// "not now". It shares the connections; closing one closes both.
 func (c *Client) Patient(d time.Duration) *Client {
 	patient := *c
 	patient.patience = d
@@ -34,12 +35,14 @@ func (c *Client) Patient(d time.Duration) *Client {
 }
 
 // retry asks until there is an answer, a refusal, or no patience left. What is
-// asked may be asked twice.
-func (c *Client) retry(ctx context.Context, ask func() error) error {
+// asked may be asked twice. doing says what it is for those who wait.
+func (c *Client) retry(ctx context.Context, doing string, ask func() error) error {
+	waiting := c.waits.begin(doing)
+	defer c.waits.end(waiting)
 	began := time.Now()
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = retryFirst, retryLast
-	for tries := 0; ; tries++ {
+	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -48,55 +51,33 @@ func (c *Client) retry(ctx context.Context, ask func() error) error {
 		switch {
 		case err == nil:
 			return nil
-		case disconnected(err) && waited < c.patience, errors.Is(err, io.EOF) && tries == 0:
-			c.reconnect() // brokers close connections that were idle: once is no sign of trouble
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case disconnected(err) && waited < max(reconnectTime, c.patience):
+			c.reconnect(err)
 		case retriable(err) && waited < max(settleTime, c.patience):
 		default:
 			return err
 		}
+		c.waits.failed(waiting, err)
 		if err := pause(ctx, wait.NextBackOff()); err != nil {
 			return err
 		}
 	}
 }
 
-// reconnect drops every connection: a broken one is not noticed by those who
-// find it open. The next request opens its own.
-func (c *Client) reconnect() {
+// reconnect drops the connections that are broken: nobody who finds one open
+// notices. The next request opens its own. Those that work are left to whoever
+// is asking on them, but which one has timed out nobody can tell.
+func (c *Client) reconnect(why error) {
+	var network net.Error
+	late := errors.As(why, &network) && network.Timeout()
 	for _, b := range c.client.Brokers() {
-		_ = b.Close() // one that is closed already is as wanted
+		if ok, err := b.Connected(); late || err != nil || !ok {
+			_ = b.Close() // one that is closed already is as wanted
+		}
 	}
 	_ = c.discover() // the next try says if that fails
-}
-
-// disconnected reports whether the error is that of a connection, so that
-// nothing is known about the question.
-func disconnected(err error) bool {
-	var network net.Error
-	var operation *net.OpError
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrDeadlineExceeded) ||
-		errors.As(err, &network) || errors.As(err, &operation) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrBrokerNotAvailable)
-}
-
-// retriable reports whether the cluster said "not now".
-func retriable(err error) bool {
-	if errors.Is(err, errLeaderMoved) {
-		return true
-	}
-	var kerr sarama.KError
-	if !errors.As(err, &kerr) {
-		return false
-	}
-	switch kerr {
-	case sarama.ErrNotLeaderForPartition, sarama.ErrLeaderNotAvailable, sarama.ErrFencedLeaderEpoch,
-		sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrReplicaNotAvailable,
-		sarama.ErrOffsetsLoadInProgress, sarama.ErrNotCoordinatorForConsumer, sarama.ErrConsumerCoordinatorNotAvailable,
-		sarama.ErrUnstableOffsetCommit, sarama.ErrRequestTimedOut, sarama.ErrNotController, sarama.ErrThrottlingQuotaExceeded,
-		sarama.ErrUnknownTopicOrPartition: // just created: not every broker has heard of it
-		return true
-	}
-	return false
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -23,8 +23,9 @@ const withRights = 10
 // What may not be described is absent; without Describe on the cluster the
 // rights on it are an empty map, whatever else is allowed. Where there is no
 // authorizer everything is allowed. Topics may share a map, which must not be
-// changed. A cluster that never had a consumer group
-// makes its internal topic of offsets when it is asked about one.
+// changed. A cluster
+// that never had a consumer group would make its topic of offsets if it were
+// asked about one: it is not, see cluster.Rights.NoGroups.
 func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.Rights, error) {
 	r := cluster.Rights{Cluster: map[string]bool{}, Topics: map[string]map[string]bool{}, Groups: map[string]map[string]bool{}}
 	todo := chunks(topics, describeTopics)
@@ -33,7 +34,7 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 	}
 	var mu sync.Mutex
 	shared := map[int32]map[string]bool{}
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "asking what kplan may do", func() error {
 		return c.spread(ctx, len(todo), func(b *sarama.Broker, question int) error {
 			resp, err := b.GetMetadata(&sarama.MetadataRequest{
 				Version: withRights, Topics: todo[question], IncludeClusterAuthorizedOperations: true, IncludeTopicAuthorizedOperations: true,
@@ -48,6 +49,17 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 	})
 	if err != nil {
 		return r, fmt.Errorf("asking %s what this principal may do: %w", c.ep.Name(), err)
+	}
+	if len(groups) == 0 {
+		return r, nil
+	}
+	err = c.retry(ctx, "asking whether there are groups", func() error {
+		there, err := c.hasOffsets()
+		r.NoGroups = !there
+		return err
+	})
+	if err != nil || r.NoGroups {
+		return r, err
 	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelGroups)
@@ -68,11 +80,41 @@ func (c *Client) Rights(ctx context.Context, topics, groups []string) (cluster.R
 	return r, g.Wait()
 }
 
+// hasOffsets reports whether the cluster's topic of offsets is known to be there.
+// One that may not be described shows among the logs on the brokers' disks.
+func (c *Client) hasOffsets() (bool, error) {
+	meta, err := c.metadata([]string{offsetsTopic})
+	if err != nil {
+		return false, fmt.Errorf("asking %s for its topic of offsets: %w", c.ep.Name(), err)
+	}
+	for _, t := range meta.Topics {
+		if !errors.Is(t.Err, sarama.ErrTopicAuthorizationFailed) {
+			return len(t.Partitions) > 0, nil
+		}
+	}
+	brokers, err := c.brokers()
+	if err != nil {
+		return false, err
+	}
+	for _, b := range brokers {
+		dirs, err := b.DescribeLogDirs(&sarama.DescribeLogDirsRequest{Version: 4})
+		if err != nil {
+			return false, fmt.Errorf("asking broker %d for its log directories: %w", b.ID(), err)
+		}
+		for _, dir := range dirs.LogDirs {
+			if slices.ContainsFunc(dir.Topics, func(t sarama.DescribeLogDirsResponseTopic) bool { return t.Topic == offsetsTopic }) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // GroupNames lists every group of the cluster, also those that may not be
 // described; without Describe on the cluster, only those that may.
 func (c *Client) GroupNames(ctx context.Context) ([]string, error) {
 	names := map[string]bool{}
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "listing the groups", func() error {
 		brokers, err := c.brokers()
 		if err != nil {
 			return err
@@ -128,7 +170,7 @@ func noteRights(r *cluster.Rights, resp *sarama.MetadataResponse, shared map[int
 // do not exist; nil where the group may not be described.
 func (c *Client) groupRights(ctx context.Context, group string) (map[string]bool, error) {
 	var operations map[string]bool
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, fmt.Sprintf("asking what kplan may do with group %q", group), func() error {
 		err := func() error {
 			coordinator, err := c.client.Coordinator(group)
 			if err != nil {

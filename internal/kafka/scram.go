@@ -28,7 +28,7 @@ const (
 // cluster.ErrNotAllowed without the right Describe on the cluster.
 func (c *Client) ScramUsers(ctx context.Context) ([]cluster.ScramUser, error) {
 	var users []cluster.ScramUser
-	err := c.retry(ctx, func() error {
+	err := c.retry(ctx, "reading the SCRAM users", func() error {
 		b, err := c.controller()
 		if err != nil {
 			return err
@@ -117,7 +117,7 @@ func (c *Client) CreateScramUser(ctx context.Context, user cluster.ScramUser, pa
 		Name: user.Name, Mechanism: mechanism, Iterations: int32(user.Iterations), Salt: salt, Password: []byte(password),
 	}
 	// The same salt and password again do no harm.
-	if err := c.retry(ctx, func() error { return c.sendScramUser(upsert) }); err != nil {
+	if err := c.retry(ctx, what, func() error { return c.sendScramUser(upsert) }); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return c.shown(ctx, what, func(b *sarama.Broker) (string, error) {

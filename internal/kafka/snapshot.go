@@ -16,16 +16,24 @@ import (
 func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cluster.Snapshot, error) {
 	snap := cluster.Snapshot{ClusterID: c.id, At: time.Now()}
 	var seen view
-	err := c.retry(ctx, func() (err error) {
+	whole := c.waits.begin("reading its topics, groups and log ends")
+	defer c.waits.end(whole)
+	err := c.retry(ctx, "describing its topics", func() (err error) {
 		seen, err = c.view(ctx, nil, want)
 		return err
 	})
 	if err != nil {
 		return snap, err
 	}
+	seen.leaveInternal()
+	want = seen.wants(want)
 	snap.Topics, snap.Controller, snap.Brokers, snap.Replicas = seen.topics, seen.controller, seen.brokers, seen.replicas
 	snap.Others = slices.Sorted(slices.Values(seen.others))
-	if snap.Defaults, err = c.defaults(ctx, seen); err != nil {
+	err = c.retry(ctx, "reading its config defaults", func() (err error) {
+		snap.Defaults, err = c.defaults(ctx, seen)
+		return err
+	})
+	if err != nil {
 		return snap, err
 	}
 	// Positions first: under load a position read after the log's end could lie
@@ -35,7 +43,7 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 	}
 	names := slices.Sorted(maps.Keys(seen.topics))
 	first := true
-	err = c.retry(ctx, func() (err error) {
+	err = c.retry(ctx, "reading the log ends", func() (err error) {
 		before, told := seen.leaders, seen.told
 		if !first { // a leader has moved: who leads now?
 			if before, told, err = c.leaders(names); err != nil {
@@ -49,8 +57,10 @@ func (c *Client) Snapshot(ctx context.Context, want func(topic string) bool) (cl
 	if err != nil {
 		return snap, err
 	}
-	if snap.Keyed, err = c.keyed(ctx, snap.LogEnds, seen.leaders); err != nil {
+	newest, err := c.keyed(ctx, snap.LogEnds, seen.leaders)
+	if err != nil {
 		return snap, fmt.Errorf("looking whether records carry keys: %w", err)
 	}
+	snap.Keyed, snap.Unread = newest.keyed, newest.unread
 	return snap, nil
 }

@@ -145,11 +145,11 @@ func (l *StateLog) ensure(ctx context.Context) error {
 	}
 	replicas := l.o.ReplicationFactor
 	if replicas == 0 {
-		meta, err := l.c.metadata([]string{})
+		brokers, err := l.c.BrokerIDs(ctx)
 		if err != nil {
 			return fmt.Errorf("counting the brokers of %s: %w", l.c.ep.Name(), err)
 		}
-		replicas = min(3, len(meta.Brokers))
+		replicas = min(3, len(brokers))
 	}
 	configs := map[string]string{
 		"cleanup.policy":                 "compact",

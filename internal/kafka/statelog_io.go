@@ -21,6 +21,8 @@ func (l *StateLog) Append(ctx context.Context, keys []string, values [][]byte) (
 	if err := l.ensure(ctx); err != nil {
 		return 0, err
 	}
+	writing := l.c.waits.begin("writing to the topic " + l.topic)
+	defer l.c.waits.end(writing)
 	batch, size := stateBatch(keys, values)
 	if l.limit > 0 && size > l.limit {
 		return 0, l.refuse(fmt.Sprintf("a record of %d bytes is larger than its max.message.bytes, %d. Raise that to %d", size, l.limit, max(stateRecordBytes, 2*size)), nil)
@@ -76,6 +78,8 @@ func (l *StateLog) Read(ctx context.Context, from int64, each func(offset int64,
 	if exists, err := l.there(ctx); err != nil || !exists {
 		return from, err
 	}
+	reading := l.c.waits.begin("reading the topic " + l.topic)
+	defer l.c.waits.end(reading)
 	size := int32(1 << 20)
 	for end := int64(-1); end < 0 || from < end; {
 		page, err := askLeader(ctx, l, func(b *sarama.Broker) (*sarama.FetchResponseBlock, error) { return l.fetch(b, from, size) })

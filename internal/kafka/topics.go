@@ -19,7 +19,7 @@ import (
 // share one map, which must not be changed.
 func (c *Client) Topics(ctx context.Context, want func(name string) bool) (map[string]cluster.Topic, error) {
 	var seen view
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, "describing its topics", func() (err error) {
 		seen, err = c.view(ctx, nil, want)
 		return err
 	})
@@ -33,7 +33,7 @@ func (c *Client) TopicsNamed(ctx context.Context, names []string) (map[string]cl
 		return map[string]cluster.Topic{}, nil
 	}
 	var seen view
-	err := c.retry(ctx, func() (err error) {
+	err := c.retry(ctx, fmt.Sprintf("describing %d topics", len(names)), func() (err error) {
 		seen, err = c.view(ctx, names, func(string) bool { return true })
 		return err
 	})
@@ -121,4 +121,28 @@ func topicOf(t *sarama.TopicMetadata) cluster.Topic {
 	}
 	sort.Slice(out.Partitions, func(i, j int) bool { return out.Partitions[i].ID < out.Partitions[j].ID })
 	return out
+}
+
+// leaveInternal puts topics that the brokers call internal among the others,
+// whatever a pattern says: each cluster keeps its own.
+func (v *view) leaveInternal() {
+	for name, t := range v.topics {
+		if !t.Internal {
+			continue
+		}
+		delete(v.topics, name)
+		v.others = append(v.others, name)
+		for _, p := range t.Partitions {
+			delete(v.leaders, cluster.TopicPartition{Topic: name, Partition: p.ID})
+		}
+	}
+}
+
+// wants is want without the topics that are among the others.
+func (v view) wants(want func(name string) bool) func(string) bool {
+	others := make(map[string]bool, len(v.others))
+	for _, name := range v.others {
+		others[name] = true
+	}
+	return func(name string) bool { return !others[name] && want(name) }
 }

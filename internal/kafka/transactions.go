@@ -32,6 +32,15 @@ func (c *Client) OffsetTransactions(ctx context.Context, group string) ([]string
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
+	var holding []string
+	err := c.retry(ctx, "asking for open transactions", func() (err error) {
+		holding, err = c.offsetTransactions(group)
+		return err
+	})
+	return holding, err
+}
+
+func (c *Client) offsetTransactions(group string) ([]string, error) {
 	partitions, err := c.internalPartitions()
 	if err != nil {
 		return nil, err

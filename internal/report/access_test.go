@@ -31,7 +31,8 @@ func TestAccessRows(t *testing.T) {
 	users := []diff.UserChange{{Want: cluster.ScramUser{Name: "b", Mechanism: "SCRAM-SHA-512", Iterations: 8192}, Action: diff.Create}}
 	m := &plan.Migration{ACLs: &plan.ACLs{}}
 	changes := append(append(diff.ACLRows(m, acls, cluster.Access{}), diff.QuotaRows(quotas, map[cluster.QuotaEntity]diff.Answer{{IP: "10.0.0.1"}: {Accepted: true}})...), diff.UserRows(users)...)
-	doc := diff.Doc{Migration: "m", Clusters: diff.Clusters{Source: diff.ClusterRef{Name: "old"}, Target: diff.ClusterRef{Name: "new"}}, Changes: changes, Summary: diff.Summarise(changes, nil)}
+	changes, notes := diff.Apart(changes)
+	doc := diff.Doc{Migration: "m", Clusters: diff.Clusters{Source: diff.ClusterRef{Name: "old"}, Target: diff.ClusterRef{Name: "new"}}, Changes: changes, Notes: notes, Summary: diff.Summarise(changes, notes, nil)}
 	var out bytes.Buffer
 	if err := report.DiffText(&out, doc, report.Options{}); err != nil {
 		t.Fatal(err)

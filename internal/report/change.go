@@ -16,7 +16,7 @@ func topicRows(changes []diff.Change, opts Options) []row {
 	var order []string
 	groups := map[string][]diff.Change{}
 	for _, c := range changes {
-		key := strings.Join([]string{string(c.Action), noun(c.Object.Kind), detail(c), string(c.Broker), c.Reason}, "\x00")
+		key := strings.Join([]string{string(c.Action), noun(c.Object.Kind), detail(c), string(c.Broker), c.Reason, c.Advice}, "\x00")
 		if opts.Full {
 			key += "\x00" + c.Object.Name
 		}
@@ -34,6 +34,9 @@ func topicRows(changes []diff.Change, opts Options) []row {
 			r.object = count(len(group), noun(c.Object.Kind))
 		} else {
 			r.below = ruleLines(c.Rules, opts)
+		}
+		if c.Advice != "" {
+			r.below = append(r.below, "→ "+clean(c.Advice))
 		}
 		switch {
 		case isAccess(c.Object.Kind):

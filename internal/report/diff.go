@@ -67,14 +67,16 @@ func end(c diff.ClusterRef, opts Options) string {
 // phaseRows returns the rows of one phase. A phase in which nothing is done is
 // left out with its notes, unless all is asked for.
 func phaseRows(doc diff.Doc, phase graph.Phase, opts Options) []row {
-	var todo, notes []diff.Change
+	var todo []diff.Change
 	for _, c := range doc.Changes {
-		switch {
-		case c.Phase != phase:
-		case c.Action == diff.Note:
-			notes = append(notes, c)
-		default:
+		if c.Phase == phase {
 			todo = append(todo, c)
+		}
+	}
+	var notes []diff.Note
+	for _, n := range doc.Notes {
+		if n.Phase == phase {
+			notes = append(notes, n)
 		}
 	}
 	if len(todo) == 0 && !opts.Full {
@@ -93,9 +95,9 @@ func phaseRows(doc diff.Doc, phase graph.Phase, opts Options) []row {
 	return append(rows, noteRows(notes, doc.Clusters, opts)...)
 }
 
-func noteRows(notes []diff.Change, ends diff.Clusters, opts Options) []row {
+func noteRows(notes []diff.Note, ends diff.Clusters, opts Options) []row {
 	var order []string
-	groups := map[string][]diff.Change{}
+	groups := map[string][]diff.Note{}
 	for _, c := range notes {
 		key := c.Reason
 		if c.Object.Kind != "topic" || opts.Full {

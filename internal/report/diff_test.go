@@ -115,14 +115,16 @@ func document(t *testing.T, scheme plan.SchemeKind, gates ...*plan.Gate) diff.Do
 	g, diags := graph.Build(m, sel, graph.Sides{}, graph.Everywhere(m, sel, cluster.Target))
 	left := diff.LeftOf(diff.Steps(g))
 	checks, lint := left.Lint(m, source)
+	changes, notes := diff.Apart(append(append(diff.Changes(topics, answers), diff.Inherited(m, source, target)...), append(left.Notes(m), diff.Steps(g)...)...))
 	doc := diff.Doc{
 		Migration: "orders", Scheme: string(scheme), PlanHash: "sha256:00", ReadAt: diff.ReadAt(source, target),
 		Clusters: diff.Clusters{Source: diff.ClusterRef{Name: "old", ID: "4L6g3nShT-eMCtK--X86sw"}, Target: diff.ClusterRef{Name: "new", ID: "u8s1nYw2Q0mYxH4kq3Zr5A"}},
-		Changes:  append(append(diff.Changes(topics, answers), diff.Inherited(m, source, target)...), append(left.Notes(m), diff.Steps(g)...)...),
+		Changes:  changes,
+		Notes:    notes,
 		Checks:   diff.Waive(m, append(append(checks, diff.Parity(m, topics)...), left.Retention(m, target, owned)...)),
 	}
 	doc.Diagnostics = diff.Diagnostics(append(diags, lint...))
-	doc.Summary = diff.Summarise(doc.Changes, doc.Checks)
+	doc.Summary = diff.Summarise(doc.Changes, doc.Notes, doc.Checks)
 	return doc
 }
 
@@ -227,7 +229,7 @@ func TestColourAndASCIIAddNothing(t *testing.T) {
 }
 
 func TestNothingToDo(t *testing.T) {
-	note := diff.Change{Phase: graph.Prepare, Action: diff.Note, Object: diff.Object{Kind: "config", Name: "flush.ms"}, Reason: "inherited and different"}
+	note := diff.Note{Phase: graph.Prepare, Object: diff.Object{Kind: "config", Name: "flush.ms"}, Reason: "inherited and different"}
 	failed := diff.Check{Name: diff.CheckParity, Object: diff.Object{Kind: "topic", Name: "a"}, Verdict: diff.Fail, Saw: "3 on the source, 4 on the target", Advice: "delete it"}
 	waived := failed
 	waived.Waived = "no keys"
@@ -241,9 +243,9 @@ func TestNothingToDo(t *testing.T) {
 		{"drift", []diff.Check{failed}, "orders: old → new\nchecks\n  ! fail  topics.parity  topic a: 3 on the source, 4 on the target\n          → delete it\nNo changes; 1 failed check.\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			doc := diff.Doc{Migration: "orders", Changes: []diff.Change{note}, Checks: test.checks}
+			doc := diff.Doc{Migration: "orders", Notes: []diff.Note{note}, Checks: test.checks}
 			doc.Clusters.Source.Name, doc.Clusters.Target.Name = "old", "new"
-			doc.Summary = diff.Summarise(doc.Changes, doc.Checks)
+			doc.Summary = diff.Summarise(doc.Changes, doc.Notes, doc.Checks)
 			var out bytes.Buffer
 			if err := report.DiffText(&out, doc, report.Options{}); err != nil {
 				t.Fatal(err)
@@ -289,7 +291,7 @@ func TestGateOfAPlanWithoutServicesIsShownOnce(t *testing.T) {
 		t.Fatal(diags)
 	}
 	var out bytes.Buffer
-	if err := report.DiffText(&out, diff.Doc{Migration: "orders", Changes: diff.Steps(g), Summary: diff.Summarise(diff.Steps(g), nil)}, report.Options{}); err != nil {
+	if err := report.DiffText(&out, diff.Doc{Migration: "orders", Changes: diff.Steps(g), Summary: diff.Summarise(diff.Steps(g), nil, nil)}, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if n := strings.Count(out.String(), "gate go"); n != 1 {

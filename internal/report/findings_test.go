@@ -33,7 +33,7 @@ func findings(t *testing.T) *report.Findings {
 		diff.Check{Name: "connect", Object: diff.Object{Kind: "broker", Name: "old/2"}, Verdict: diff.Pass, Asked: "is it there?", Saw: "it is"},
 		diff.Check{Name: "connect", Object: diff.Object{Kind: "broker", Name: "old/2"}, Verdict: diff.Pass, Asked: "is it there?", Saw: "it is, by TLS"},
 	)
-	doc.Summary = diff.Summarise(doc.Changes, doc.Checks)
+	doc.Summary = diff.Summarise(doc.Changes, doc.Notes, doc.Checks)
 	doc.Diagnostics = append(doc.Diagnostics, diff.Diagnostic{Code: "KP1203", Severity: "error", Summary: "Unknown argument", Detail: nasty,
 		Range: &diff.Range{File: "a dir/x.kplan.hcl", Start: diff.Place{Line: 4, Column: 3}, End: diff.Place{Line: 4, Column: 1}}})
 	return &report.Findings{

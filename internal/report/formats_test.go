@@ -77,7 +77,7 @@ func TestPrometheusParsesBack(t *testing.T) {
 		want[`kplan_checks`+common+`,verdict="`+v+`"}`] = n
 	}
 	s := f.Diff.Summary
-	for action, n := range map[diff.Action]int{diff.Create: s.Create, diff.Update: s.Update, diff.Run: s.Run, diff.Human: s.Human, diff.Note: s.Notes} {
+	for action, n := range map[diff.Action]int{diff.Create: s.Create, diff.Update: s.Update, diff.Run: s.Run, diff.Human: s.Human, diff.Noteworthy: s.Notes} {
 		want[`kplan_changes`+common+`,action="`+string(action)+`"}`] = float64(n)
 	}
 	if d := cmp.Diff(want, got); d != "" {

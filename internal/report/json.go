@@ -19,6 +19,9 @@ func DiffJSON(w io.Writer, doc diff.Doc) error {
 	}
 	changes := doc.Changes
 	doc.Changes = []diff.Change{}
+	if doc.Notes == nil {
+		doc.Notes = []diff.Note{}
+	}
 	if doc.Checks == nil {
 		doc.Checks = []diff.Check{}
 	}

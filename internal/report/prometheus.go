@@ -52,7 +52,7 @@ func metrics(f *Findings) []metric {
 			name: "kplan_changes", help: "What the last run found to change, to run and to note, by action.", label: "action",
 			values: []sample{
 				{string(diff.Create), int64(s.Create)}, {string(diff.Update), int64(s.Update)}, {string(diff.Run), int64(s.Run)},
-				{string(diff.Human), int64(s.Human)}, {string(diff.Note), int64(s.Notes)},
+				{string(diff.Human), int64(s.Human)}, {string(diff.Noteworthy), int64(s.Notes)},
 			},
 		})
 	}

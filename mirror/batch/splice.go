@@ -282,7 +282,7 @@ func (s *Splicer) tooLarge(size int) error {
 	if s.count == 1 {
 		what = "the batch of one record"
 	}
-	return &TooLargeError{Offset: s.runs[0].Offset, What: what, Size: size, Limit: s.most, Remedy: "raise max.message.bytes of the target's topic"}
+	return &TooLargeError{Offset: s.runs[0].Offset, What: what, Size: size, Limit: s.most, Remedy: "say in the plan what the target's topic is to take (topics { topic \"NAME\" { config = { \"max.message.bytes\" = ... } } }), and apply; what is set by hand there the next apply gives back"}
 }
 
 // AppendRuns appends where the records of b are, unpacking them only if the

@@ -113,3 +113,13 @@ func (e *LoginError) Error() string {
 }
 
 func (e *LoginError) Unwrap() error { return e.Cause }
+
+// Number returns Kafka's number of the error that a broker answered with; false
+// where it is no answer of a broker.
+func Number(err error) (int16, bool) {
+	var known *kerr.Error
+	if !errors.As(err, &known) {
+		return 0, false
+	}
+	return known.Code, true
+}

@@ -60,7 +60,7 @@ func accessPlan(t testing.TB) *plan.Migration {
 	return &plan.Migration{
 		Topics: plan.Topics{Include: globs(t, "orders.*")},
 		ACLs:   &plan.ACLs{Include: globs(t, "User:o-*"), Becomes: map[string]string{"User:o-a": "User:n-a"}},
-		Quotas: &plan.Quotas{Include: globs(t, "User:o-*", "<default>", "app"), Existing: "report"},
+		Quotas: &plan.Quotas{Include: globs(t, "User:o-*", "<default>", "User:<default>", "app"), Existing: "report"},
 	}
 }
 
@@ -91,7 +91,7 @@ func TestACLs(t *testing.T) {
 	}
 	var notes []string
 	for _, c := range diff.ACLRows(m, again, source) {
-		if c.Action != diff.Note {
+		if c.Action != diff.Noteworthy {
 			t.Errorf("once more: %+v", c)
 		}
 		notes = append(notes, c.Object.Name+": "+c.Reason)
@@ -115,6 +115,7 @@ func TestQuotas(t *testing.T) {
 	}
 	source := cluster.Access{Quotas: []cluster.Quota{
 		q(e("o-a", "", ""), "producer_byte_rate", 10), q(e("o-a", "app", ""), "producer_byte_rate", 5), q(e("<default>", "", ""), "consumer_byte_rate", 3),
+		q(e(cluster.EntityName("<default>"), "", ""), "producer_byte_rate", 6),
 		q(e("", "", "<default>"), "connection_creation_rate", 2), q(e("", "app", ""), "request_percentage", 12.5), q(e("x", "", ""), "producer_byte_rate", 1), {Entity: e("o-empty", "", "")},
 	}}
 	target := cluster.Access{Quotas: []cluster.Quota{q(e("n-a", "", ""), "producer_byte_rate", 11), q(e("", "app", ""), "consumer_byte_rate", 9)}}
@@ -130,6 +131,7 @@ func TestQuotas(t *testing.T) {
 		return all
 	}
 	rest := []string{
+		`create user="<default>" map[] map[producer_byte_rate:6] unasked`, // called so: no default of all
 		"create user=<default> map[] map[consumer_byte_rate:3] unasked",
 		"create user=o-a client-id=app map[] map[becomes:user=n-a client-id=app producer_byte_rate:5] unasked",
 	}
@@ -143,7 +145,7 @@ func TestQuotas(t *testing.T) {
 		t.Errorf("existing = report (-want +got):\n%s", d)
 	}
 	altered := "update user=o-a map[producer_byte_rate:11] map[becomes:user=n-a producer_byte_rate:10] unasked"
-	want = append(append(slices.Clone(first), rest[0], altered, rest[1]), note)
+	want = append(append(slices.Clone(first), rest[0], rest[1], altered, rest[2]), note)
 	if d := cmp.Diff(want, see(map[cluster.QuotaEntity]bool{e("n-a", "", ""): true})); d != "" {
 		t.Errorf("kplan's own (-want +got):\n%s", d)
 	}
@@ -211,7 +213,7 @@ func TestUnreadableAccess(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", d)
 			}
 			for _, row := range a.Rows(m, c.source, nil) {
-				if row.Action != diff.Note && row.Object.Kind != "user" {
+				if row.Action != diff.Noteworthy && row.Object.Kind != "user" {
 					t.Errorf("%+v", row)
 				}
 			}

@@ -9,18 +9,19 @@ import (
 
 // FormatVersion is the version of the document Doc. The minor part grows with
 // additions, which readers ignore; the major part with anything else.
-const FormatVersion = "1.0"
+const FormatVersion = "2.0"
 
 // Action is what apply would do about a difference.
 type Action string
 
-// The actions. A note is nothing to do.
+// The actions. A note is nothing to do: Apart takes them out.
 const (
 	Create Action = "create"
 	Update Action = "update"
 	Run    Action = "run"
 	Human  Action = "human"
-	Note   Action = "note"
+
+	Noteworthy Action = "note"
 )
 
 // Broker says what the target answered to the change when it was asked with
@@ -40,8 +41,7 @@ type Object struct {
 	Name string `json:"name"`
 }
 
-// Change is one difference that apply would make, one step that it would run,
-// or one note.
+// Change is one difference that apply would make, or one step that it would run.
 //
 // Before and After hold the properties that differ: "partitions",
 // "replication_factor" and "config.KEY" for topics. A key that only Before has
@@ -52,17 +52,44 @@ type Object struct {
 // holds "rules", their number; for quotas their keys; for users "mechanism" and
 // "iterations"; "becomes" is the name on the target where it is another one.
 type Change struct {
-	Address string            `json:"address,omitempty"`
+	Address string            `json:"address"`
 	Phase   graph.Phase       `json:"phase"`
 	Action  Action            `json:"action"`
 	Object  Object            `json:"object"`
 	Before  map[string]string `json:"before"`
 	After   map[string]string `json:"after"`
 	Broker  Broker            `json:"broker"`
-	Reason  string            `json:"reason"` // the broker's for rejected; what the step does; what the note says
-	Code    string            `json:"code,omitempty"`
-	Topics  []string          `json:"topics,omitempty"` // notes: the topics that they are about
+	Reason  string            `json:"reason"`           // the broker's for rejected; what the step does
+	Advice  string            `json:"advice,omitempty"` // rejected: what the plan can say about it
 	Rules   []cluster.ACL     `json:"rules,omitempty"`  // acls: those to create
+
+	NoteCode   string   `json:"-"` // of a note that Apart has not taken out yet
+	NoteTopics []string `json:"-"` // the same
+}
+
+// Note is something to know about which nothing is to be done. Before and After
+// are as those of Change.
+type Note struct {
+	Phase  graph.Phase       `json:"phase"`
+	Object Object            `json:"object"`
+	Reason string            `json:"reason"` // what it says
+	Before map[string]string `json:"before,omitempty"`
+	After  map[string]string `json:"after,omitempty"`
+	Code   string            `json:"code,omitempty"`
+	Topics []string          `json:"topics,omitempty"` // the topics that it is about
+}
+
+// Apart takes the notes out of a list of changes. The order stays.
+func Apart(all []Change) (changes []Change, notes []Note) {
+	changes, notes = make([]Change, 0, len(all)), []Note{}
+	for _, c := range all {
+		if c.Action != Noteworthy {
+			changes = append(changes, c)
+			continue
+		}
+		notes = append(notes, Note{Phase: c.Phase, Object: c.Object, Reason: c.Reason, Before: c.Before, After: c.After, Code: c.NoteCode, Topics: c.NoteTopics})
+	}
+	return changes, notes
 }
 
 // ClusterRef names a cluster as the plan does and as its brokers do.
@@ -86,6 +113,7 @@ type Doc struct {
 	ReadAt        time.Time    `json:"read_at,omitzero"` // when the older of the two snapshots was taken
 	Clusters      Clusters     `json:"clusters"`
 	Changes       []Change     `json:"changes"`
+	Notes         []Note       `json:"notes"`
 	Checks        []Check      `json:"checks"`
 	Diagnostics   []Diagnostic `json:"diagnostics"`
 	Summary       Summary      `json:"summary"`
@@ -118,9 +146,9 @@ type Summary struct {
 	Waived   int `json:"waived"`          // checks that fail and are waived
 }
 
-// Summarise counts changes and checks.
-func Summarise(changes []Change, checks []Check) Summary {
-	var s Summary
+// Summarise counts changes, notes and checks.
+func Summarise(changes []Change, notes []Note, checks []Check) Summary {
+	s := Summary{Notes: len(notes)}
 	services, byHand, waves := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, c := range changes {
 		switch c.Action {
@@ -132,8 +160,6 @@ func Summarise(changes []Change, checks []Check) Summary {
 			s.Run++
 		case Human:
 			s.Human++
-		case Note:
-			s.Notes++
 		}
 		if c.Broker == Rejected {
 			s.Rejected++

@@ -14,7 +14,8 @@ const (
 	timestampDifference = "message.timestamp.difference.max.ms" // until 3.x; KIP-937 split it in two
 	timestampBefore     = "message.timestamp.before.max.ms"
 	timestampAfter      = "message.timestamp.after.max.ms"
-	formatVersion       = "message.format.version" // without effect since 3.0 (KIP-724), gone in 4.0
+	formatVersion       = "message.format.version"        // without effect since 3.0 (KIP-724), gone in 4.0
+	downConversion      = "message.downconversion.enable" // for consumers before 0.11 (KIP-283), gone in 4.0 (KIP-896)
 )
 
 // knownConfigs returns the config names that a cluster knows, or nil when the
@@ -49,7 +50,7 @@ func translate(key, value string, known map[string]bool) (configs map[string]str
 	case key == timestampDifference && known[timestampBefore] && known[timestampAfter]:
 		return map[string]string{timestampBefore: value, timestampAfter: value},
 			fmt.Sprintf("%s is unknown to the target; %s and %s take its value", key, timestampBefore, timestampAfter)
-	case key == formatVersion:
+	case key == formatVersion, key == downConversion:
 		return nil, fmt.Sprintf("%s is unknown to the target and has lost its meaning; it is left out", key)
 	}
 	return same, ""

@@ -41,9 +41,9 @@ func Inherited(m *plan.Migration, source, target cluster.Snapshot) []Change {
 	var notes []Change
 	for v, names := range topics {
 		notes = append(notes, Change{
-			Phase: graph.Prepare, Action: Note, Broker: Unasked, Object: Object{"config", v.key},
+			Phase: graph.Prepare, Action: Noteworthy, Broker: Unasked, Object: Object{"config", v.key},
 			Before: map[string]string{"config." + v.key: v.source}, After: map[string]string{"config." + v.key: v.target},
-			Reason: fmt.Sprintf("inherited and different: source %s, target %s", v.source, v.target), Topics: names,
+			Reason: fmt.Sprintf("inherited and different: source %s, target %s", v.source, v.target), NoteTopics: names,
 		})
 	}
 	sort.Slice(notes, func(i, j int) bool {

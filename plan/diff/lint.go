@@ -28,7 +28,8 @@ func (l Left) Lint(m *plan.Migration, source cluster.Snapshot) ([]Check, hcl.Dia
 				"kplan goes on watching for such records and names them; to be on the safe side leave quiet_for out.",
 			s.QuietFor, StragglerWatch), place(s.Range)))
 	}
-	return checks, append(diags, groups(m, source, l.groups)...)
+	diags = append(diags, groups(m, source, l.groups)...)
+	return checks, append(diags, beyondEnd(m, source, l.groups)...)
 }
 
 // orderKept looks for topics whose readers may see two records in the wrong
@@ -46,6 +47,8 @@ func orderKept(m *plan.Migration, source cluster.Snapshot, moving map[string]boo
 			why = "the topic is compacted: the last record of a key counts"
 		case source.Keyed[name]:
 			why = "its newest records carry keys"
+		case source.Unread[name] != "":
+			why = "its newest record cannot be looked at, so nobody knows whether records carry keys: " + source.Unread[name]
 		default:
 			continue
 		}
@@ -128,7 +131,7 @@ func (l Left) Notes(m *plan.Migration) []Change {
 	}
 	info, _ := plan.CodeInfoOf("KP3003")
 	return []Change{{
-		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "none"}, Code: string(info.Code),
+		Phase: graph.Switch, Action: Noteworthy, Broker: Unasked, Object: Object{"fence", "none"}, NoteCode: string(info.Code),
 		Reason: "no ACL keeps a stopped service from writing or reading again; kplan watches for it and cannot refuse it",
 	}}
 }
@@ -144,7 +147,7 @@ func (l Left) fenceNotes(m *plan.Migration) []Change {
 		}
 	}
 	return []Change{{
-		Phase: graph.Switch, Action: Note, Broker: Unasked, Object: Object{"fence", "acl"},
+		Phase: graph.Switch, Action: Noteworthy, Broker: Unasked, Object: Object{"fence", "acl"},
 		Reason: "rules on the source will deny " + several(sortedKeys(denied)) + " to write the topics of their services once these are stopped; they stay there, and kplan status says how to take them away",
 	}}
 }

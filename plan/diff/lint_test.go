@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
 
 	"kplan/internal/cluster"
 	"kplan/plan"
@@ -137,8 +138,12 @@ func TestInheritedIsOneLinePerKey(t *testing.T) {
 			"message.timestamp.before.max.ms=9", "message.timestamp.after.max.ms=3"),
 	}
 	var got []string
-	for _, c := range diff.Inherited(m, source, target) {
-		got = append(got, c.Object.Name+": "+c.Reason+": "+strings.Join(c.Topics, ","))
+	changes, notes := diff.Apart(diff.Inherited(m, source, target))
+	for _, n := range notes {
+		got = append(got, n.Object.Name+": "+n.Reason+": "+strings.Join(n.Topics, ","))
+	}
+	if len(changes) > 0 {
+		t.Errorf("nothing is to be done, and still %+v", changes)
 	}
 	want := []string{
 		"message.timestamp.after.max.ms: inherited and different: source 9, target 3: b",
@@ -204,5 +209,46 @@ func TestParityHasAdvice(t *testing.T) {
 	}
 	if d := cmp.Diff(want, saw); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A group that has committed more than its topic holds is found before anything
+// is stopped, with the command that helps; the plan may say that it has read
+// everything.
+func TestBeyondTheLogEnd(t *testing.T) {
+	m := &plan.Migration{
+		Source:   &plan.Cluster{Listener: plan.Listener{Bootstrap: []string{"a:1", "b:2"}}},
+		Services: []*plan.Service{{Name: "c", Consumes: []plan.NamedRef{{Name: "t"}, {Name: "u"}}, Groups: []plan.NamedRef{{Name: "g x"}}}},
+	}
+	at := func(topic string, p int32) cluster.TopicPartition {
+		return cluster.TopicPartition{Topic: topic, Partition: p}
+	}
+	source := cluster.Snapshot{
+		Groups: map[string]cluster.Group{"g x": {Commits: map[cluster.TopicPartition]cluster.Commit{
+			at("t", 0): {Offset: 11}, at("t", 1): {Offset: 10}, at("t", 2): {Offset: 900}, at("u", 0): {Offset: 3}, at("elsewhere", 0): {Offset: 99},
+		}}},
+		LogEnds: map[cluster.TopicPartition]cluster.LogEnds{
+			at("t", 0): {LogEnd: 10}, at("t", 1): {LogEnd: 10}, at("t", 2): {LogEnd: 10}, at("u", 0): {LogEnd: 2}, at("elsewhere", 0): {LogEnd: 1},
+		},
+	}
+	left := diff.LeftOf([]diff.Change{{Object: diff.Object{Kind: "group", Name: "g x"}, After: map[string]string{"step": string(graph.Place)}}})
+	_, diags := left.Lint(m, source)
+	if len(diags) != 1 || plan.CodeOf(diags[0]) != "KP3006" || diags[0].Severity != hcl.DiagError {
+		t.Fatalf("%v", diags)
+	}
+	for _, want := range []string{
+		"offset 11 on t[0]", "ends at 10", "2 more partitions", `beyond_end = "end"`,
+		"kafka-consumer-groups.sh --bootstrap-server a:1,b:2 --group 'g x' --reset-offsets --to-latest --topic t:0,2 --topic u:0 --execute",
+	} {
+		if !strings.Contains(diags[0].Detail, want) {
+			t.Errorf("%q does not say %q", diags[0].Detail, want)
+		}
+	}
+	m.Groups.Named = []plan.NamedGroup{{Name: "g x", BeyondEnd: "end"}}
+	if _, diags := left.Lint(m, source); len(diags) > 0 {
+		t.Errorf("the plan says what it means, and still %v", diags)
+	}
+	if _, diags := (diff.Left{}).Lint(m, source); len(diags) > 0 {
+		t.Errorf("it has moved, and still %v", diags)
 	}
 }

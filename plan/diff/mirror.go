@@ -13,7 +13,7 @@ func MirrorNotes(m *plan.Migration, g *graph.Graph, steps []Change) []Change {
 		return nil
 	}
 	note := func(object, reason string) Change {
-		return Change{Phase: graph.Mirror, Action: Note, Broker: Unasked, Object: Object{"mirror", object}, Reason: reason}
+		return Change{Phase: graph.Mirror, Action: Noteworthy, Broker: Unasked, Object: Object{"mirror", object}, Reason: reason}
 	}
 	notes := []Change{
 		note("overrides", "while a topic is copied it keeps everything on the target: cleanup.policy = delete, retention.ms = retention.bytes = -1, CreateTime, compression.type = producer, no limit to a record's age; given back when its copy ends, retention when its readers work there"),

@@ -46,6 +46,9 @@ func mismatch(m *plan.Migration, t TopicChange, d Difference) Check {
 	if d.Unwanted {
 		c.Saw = fmt.Sprintf("%s: %s is set on the target only", key, d.Have)
 		c.Advice = fmt.Sprintf("unset it on the target, or accept it: topic %q { config = { %q = %q } }", t.Topic, key, d.Have)
+		if d.Have == sensitive {
+			c.Advice = fmt.Sprintf("unset it on the target, or accept it: parity { ignore = [%q] }", key)
+		}
 		return c
 	}
 	c.Saw = fmt.Sprintf("%s: %s wanted, %s on the target", key, d.Want, orNothing(d.Have))

@@ -43,7 +43,7 @@ func Quotas(m *plan.Migration, source, target cluster.Access, owned map[cluster.
 	var all []QuotaChange
 	wanted := map[cluster.QuotaEntity][]map[string]float64{} // by the entity on the target
 	for _, q := range source.Quotas {
-		if len(q.Values) == 0 || !m.Quotas.Selects(q.Entity.User, q.Entity.ClientID, q.Entity.IP) {
+		if len(q.Values) == 0 || !graph.QuotaMoves(m, q.Entity) {
 			continue
 		}
 		c := QuotaChange{Entity: q.Entity, Becomes: entityOnTarget(m, q.Entity), Wanted: q.Values}
@@ -61,9 +61,9 @@ func Quotas(m *plan.Migration, source, target cluster.Access, owned map[cluster.
 
 // entityOnTarget gives the user the name that acls gives to its principal.
 func entityOnTarget(m *plan.Migration, e cluster.QuotaEntity) cluster.QuotaEntity {
-	if e.User != "" && e.User != cluster.DefaultEntity {
-		if user, is := strings.CutPrefix(m.ACLs.OnTarget("User:"+e.User), "User:"); is {
-			e.User = user
+	if name, isDefault := cluster.NameOf(e.User); e.User != "" && !isDefault {
+		if user, is := strings.CutPrefix(m.ACLs.OnTarget("User:"+name), "User:"); is {
+			e.User = cluster.EntityName(user)
 		}
 	}
 	return e

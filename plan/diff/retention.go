@@ -76,7 +76,7 @@ func (l Left) Retention(m *plan.Migration, target cluster.Snapshot, owned map[st
 			Name: CheckRetention, Object: Object{"topic", name},
 			Asked: "does the target keep records long enough for the consumers to come?",
 			Advice: fmt.Sprintf("let kplan hold the retention (parity { existing = \"alter\" }, or name the topic: topic %q {}), "+
-				"raise it yourself, or shorten drain_timeout", name),
+				"or shorten drain_timeout", name),
 		}
 		ms, err := strconv.ParseInt(topic.Configs["retention.ms"].Value, 10, 64)
 		limit := topic.Configs["retention.bytes"].Value

@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,7 +61,7 @@ func object(s *graph.Step) Object {
 		return Object{"gate", s.Gate}
 	case s.Service != "":
 		return Object{"service", s.Service}
-	case s.Group != "":
+	case slices.Contains([]graph.Kind{graph.Drain, graph.Vacate, graph.Place, graph.Joined, graph.Works}, s.Kind): // by kind: a group may have the empty name
 		return Object{"group", s.Group}
 	case s.Topic == "":
 		return Object{"mirror", "records"}

@@ -65,7 +65,7 @@ func TestGates(t *testing.T) {
 	}
 	// Hold, stop, boundary, start and release beside them.
 	sum := diff.Summary{Run: 7, Human: 1, Services: 1, Waves: 1, Gates: 3}
-	if d := cmp.Diff(sum, diff.Summarise(steps, nil)); d != "" {
+	if d := cmp.Diff(sum, diff.Summarise(steps, nil, nil)); d != "" {
 		t.Errorf("summary (-want +got):\n%s", d)
 	}
 }

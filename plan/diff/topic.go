@@ -1,8 +1,10 @@
 package diff
 
 import (
+	"fmt"
 	"sort"
 	"strconv"
+	"strings"
 
 	"kplan/internal/cluster"
 	"kplan/plan"
@@ -209,10 +211,13 @@ func underOverride(held map[string]string, key string, have cluster.Config) bool
 
 func shown(c cluster.Config) string {
 	if c.Sensitive {
-		return "(sensitive)"
+		return sensitive
 	}
 	return c.Value
 }
+
+// sensitive stands for a value that a broker does not tell.
+const sensitive = "(sensitive)"
 
 func itoa[N int16 | int32](n N) string { return strconv.Itoa(int(n)) }
 
@@ -232,19 +237,39 @@ func Changes(topics []TopicChange, answers map[string]Answer) []Change {
 			if answer, ok := answers[t.Topic]; ok {
 				c.Broker, c.Reason = Accepted, answer.Reason
 				if !answer.Accepted {
-					c.Broker = Rejected
+					c.Broker, c.Advice = Rejected, t.wayOut(answer.Reason)
 				}
 			}
 			done = append(done, c)
 		}
 		for _, note := range t.Notes {
 			notes = append(notes, Change{
-				Address: graph.TopicAddress(t.Topic, ""), Phase: graph.Prepare, Action: Note, Broker: Unasked,
-				Object: Object{"topic", t.Topic}, Reason: note, Topics: []string{t.Topic},
+				Phase: graph.Prepare, Action: Noteworthy, Broker: Unasked,
+				Object: Object{"topic", t.Topic}, Reason: note, NoteTopics: []string{t.Topic},
 			})
 		}
 	}
 	return append(done, notes...)
+}
+
+// wayOut says what the plan can do about a refusal by the brokers.
+func (c TopicChange) wayOut(reason string) string {
+	configs := c.Set
+	if c.Action == Create {
+		configs = c.Want.Configs
+	}
+	for _, key := range sortedKeys(configs) {
+		if strings.Contains(reason, key) {
+			return fmt.Sprintf("leave it out (parity { ignore = [%q] }), or give a value that the target takes: topic %q { config = { %q = \"...\" } }", key, c.Topic, key)
+		}
+	}
+	if strings.Contains(strings.ToLower(reason), "replicat") {
+		return "want as many replicas as the target has brokers for: parity { replication_factor = ... }"
+	}
+	if len(configs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("leave out what the target refuses (parity { ignore = [...] }), or give other values: topic %q { config = { ... } }", c.Topic)
 }
 
 func (c TopicChange) change() Change {

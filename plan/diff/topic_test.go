@@ -5,6 +5,7 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/hcl/v2"
@@ -12,6 +13,7 @@ import (
 	"kplan/internal/cluster"
 	"kplan/plan"
 	"kplan/plan/diff"
+	"kplan/plan/graph"
 )
 
 func patterns(t testing.TB, texts ...string) []plan.Pattern {
@@ -240,4 +242,108 @@ func carryOut(target cluster.Snapshot, c diff.TopicChange) {
 		delete(topic.Configs, k)
 	}
 	target.Topics[c.Topic] = topic
+}
+
+// A refusal says what the plan can do about it, and the next diff does not undo
+// that: what is ignored is not wanted any more, and what a topic block says is.
+func TestRefusalNamesTheWayOut(t *testing.T) {
+	m := &plan.Migration{Topics: plan.Topics{Include: patterns(t, "*")}}
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 segment.bytes=16384 retention.ms=5"})}
+	for reason, want := range map[string]string{
+		"Invalid value 16384 for configuration segment.bytes: Value must be at least 1048576": `leave it out (parity { ignore = ["segment.bytes"] }), or give a value that the target takes: topic "a" { config = { "segment.bytes" = "..." } }`,
+		"Replication factor: 3 larger than available brokers: 1.":                             "want as many replicas as the target has brokers for: parity { replication_factor = ... }",
+		"policy says no": `leave out what the target refuses (parity { ignore = [...] }), or give other values: topic "a" { config = { ... } }`,
+	} {
+		changes := diff.Changes(diff.Topics(m, source, cluster.Snapshot{}, nil, nil), map[string]diff.Answer{"a": {Reason: reason}})
+		if len(changes) != 1 || changes[0].Broker != diff.Rejected || changes[0].Reason != reason || changes[0].Advice != want {
+			t.Errorf("%s: %+v", reason, changes)
+		}
+	}
+	m.Topics.Parity.Ignore = []string{"segment.bytes"}
+	if c := diff.Topics(m, source, cluster.Snapshot{}, nil, nil); len(c) != 1 || c[0].Want.Configs["segment.bytes"] != "" || c[0].Want.Configs["retention.ms"] != "5" {
+		t.Errorf("ignored, and still %+v", c)
+	}
+	m.Topics.Parity.Ignore, m.Topics.Named = nil, []plan.NamedTopic{{Name: "a", Config: map[string]string{"segment.bytes": "1048576"}}}
+	if c := diff.Topics(m, source, cluster.Snapshot{}, nil, nil); len(c) != 1 || c[0].Want.Configs["segment.bytes"] != "1048576" {
+		t.Errorf("given, and still %+v", c)
+	}
+}
+
+// What 4.x has no more is left out with a word, as long as the target is known.
+func TestWhatHasLostItsMeaningIsLeftOut(t *testing.T) {
+	m := &plan.Migration{Topics: plan.Topics{Include: patterns(t, "*")}}
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 message.format.version=2.8 message.downconversion.enable=false message.timestamp.difference.max.ms=7"})}
+	target := cluster.Snapshot{Defaults: defaults("retention.ms=1", "message.timestamp.before.max.ms=9", "message.timestamp.after.max.ms=9")}
+	c := diff.Topics(m, source, target, nil, nil)[0]
+	if d := cmp.Diff(map[string]string{"message.timestamp.before.max.ms": "7", "message.timestamp.after.max.ms": "7"}, c.Want.Configs); d != "" || len(c.Notes) != 3 {
+		t.Errorf("%v (-want +got):\n%s", c.Notes, d)
+	}
+}
+
+// Notes are a list of their own: every change has an address.
+func TestNotesAreApart(t *testing.T) {
+	m := &plan.Migration{Topics: plan.Topics{Include: patterns(t, "*")}}
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 message.format.version=2.8", "b": "1 1"})}
+	target := cluster.Snapshot{Defaults: defaults("retention.ms=1")}
+	changes, notes := diff.Apart(diff.Changes(diff.Topics(m, source, target, nil, nil), nil))
+	if len(changes) != 2 || len(notes) != 1 || len(notes[0].Topics) != 1 || notes[0].Topics[0] != "a" {
+		t.Errorf("%+v, %+v", changes, notes)
+	}
+	for _, c := range changes {
+		if c.Address == "" || c.Action == diff.Noteworthy {
+			t.Errorf("%+v", c)
+		}
+	}
+	if s := diff.Summarise(changes, notes, nil); s.Create != 2 || s.Notes != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// What advice says is not undone by the next diff. A config of a topic that kplan
+// has made is set back when somebody changes it by hand; said in the plan it
+// stays. So advice names the plan, and never the topic.
+func TestAdviceIsNotUndone(t *testing.T) {
+	m := &plan.Migration{Topics: plan.Topics{Include: patterns(t, "*")}, Scheme: plan.Scheme{Kind: plan.ProductionFirst, DrainTimeout: time.Hour}}
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000"})}
+	raised := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=2048"})}
+	owned := map[string]bool{"a": true}
+	if c := diff.Topics(m, source, raised, owned, nil); len(c) != 1 || c[0].Set["max.message.bytes"] != "1000" {
+		t.Fatalf("raised by hand, and the diff says %+v: the test proves nothing", c)
+	}
+	m.Topics.Named = []plan.NamedTopic{{Name: "a", Config: map[string]string{"max.message.bytes": "2048"}}}
+	if c := diff.Topics(m, source, raised, owned, nil); len(c) > 0 {
+		t.Errorf("raised in the plan, and the diff says %+v", c)
+	}
+
+	// The advice about a config that only the target has, followed to the letter.
+	m.Topics.Named = nil
+	for have, want := range map[string]string{"flush.ms=7": `topic "a" { config = { "flush.ms" = "7" } }`} {
+		target := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000 " + have})}
+		asked := diff.Parity(m, diff.Topics(m, source, target, nil, nil))
+		if len(asked) != 1 || !strings.Contains(asked[0].Advice, want) {
+			t.Fatalf("%+v", asked)
+		}
+		m.Topics.Named = []plan.NamedTopic{{Name: "a", Config: map[string]string{"flush.ms": "7"}}}
+		if c := diff.Topics(m, source, target, nil, nil); len(c) > 0 {
+			t.Errorf("accepted, and still %+v", c)
+		}
+		m.Topics.Named = nil
+	}
+
+	// One whose value is not told cannot be said in the plan: it is ignored.
+	secret := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000"})}
+	secret.Topics["a"].Configs["odd.secret"] = cluster.Config{Source: cluster.SourceTopic, Sensitive: true}
+	asked := diff.Parity(m, diff.Topics(m, source, secret, nil, nil))
+	if len(asked) != 1 || !strings.Contains(asked[0].Advice, `parity { ignore = ["odd.secret"] }`) {
+		t.Errorf("%+v", asked)
+	}
+
+	// Retention that is raised by hand differs from the source's, which fails.
+	m.Services = []*plan.Service{{Name: "c", Consumes: []plan.NamedRef{{Name: "a"}}}}
+	short := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1 max.message.bytes=1000 ~retention.ms=60000"})}
+	left := diff.LeftOf([]diff.Change{{Object: diff.Object{Kind: "topic", Name: "a"}, After: map[string]string{"step": string(graph.Release)}}})
+	backlog := left.Retention(m, short, nil)
+	if len(backlog) != 1 || strings.Contains(backlog[0].Advice, "yourself") {
+		t.Errorf("%+v", backlog)
+	}
 }

@@ -39,7 +39,7 @@ func (sel *Selection) access(m *plan.Migration, of cluster.Access) {
 		sel.Principals = sorted(principals)
 	}
 	for _, q := range of.Quotas {
-		if m.Quotas.Selects(q.Entity.User, q.Entity.ClientID, q.Entity.IP) {
+		if QuotaMoves(m, q.Entity) {
 			sel.Quotas = append(sel.Quotas, q.Entity)
 		}
 	}
@@ -58,13 +58,22 @@ func (sel *Selection) literalAccess(m *plan.Migration) {
 	if m.Quotas != nil {
 		for _, p := range m.Quotas.Include {
 			user, is := strings.CutPrefix(p.Text, "User:")
-			if e := (cluster.QuotaEntity{User: user}); is && p.Literal() && !slices.Contains(sel.Quotas, e) {
+			if e := (cluster.QuotaEntity{User: cluster.EntityName(user)}); is && p.Literal() && !slices.Contains(sel.Quotas, e) {
 				sel.Quotas = append(sel.Quotas, e)
 			}
 		}
 	}
 	slices.Sort(sel.Principals)
 	slices.SortFunc(sel.Quotas, cluster.QuotaEntity.Compare)
+}
+
+// QuotaMoves reports whether the plan includes the quota of an entity.
+func QuotaMoves(m *plan.Migration, e cluster.QuotaEntity) bool {
+	part := func(field string) plan.Quoted {
+		name, isDefault := cluster.NameOf(field)
+		return plan.Quoted{Name: name, Default: isDefault}
+	}
+	return m.Quotas.Selects(part(e.User), part(e.ClientID), part(e.IP))
 }
 
 // Moves reports whether a rule of an included principal is about what moves:

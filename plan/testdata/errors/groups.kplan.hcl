@@ -10,8 +10,9 @@ migration "orders" {
     ignore "orders-b" { reason = "gone" }
     group "other" { uncommitted = "earliest" } # ERROR KP1405: has settings
     group "orders-x" { uncommitted = "newest" } # ERROR KP1210: It can be "earliest", "latest" or "fail"
+    group "orders-y" { beyond_end = "start" } # ERROR KP1210: It can be "end" or "fail"
     group "orders-b" {} # ERROR KP1406: is ignored as well
-    group "" {} # ERROR KP1214: name of the group # ERROR KP1405: has settings
+    group "" {} # ERROR KP1405: has settings
   }
   service "a" {
     consumes = ["orders.a"]

@@ -27,7 +27,7 @@ migration "orders" {
     topic "shipping" { offsets = "translate" } # ERROR KP1404: no pattern of topics.include covers it
     topic "orders.x.tmp" { offsets = "translate" } # ERROR KP1404: topics.exclude removes it by "*.tmp"
     topic "orders.*" { offsets = "translate" } # ERROR KP1408: is a pattern
-    topic "__consumer_offsets" { offsets = "translate" } # ERROR KP1403: internal topics
+    topic "__consumer_offsets" { offsets = "translate" } # ERROR KP1403: an internal topic
     topic "payments" { offsets = "translate" }
     topic "payments" { offsets = "translate" } # ERROR KP1216: There is a topic "payments" already
   }

@@ -38,5 +38,9 @@ migration "orders" {
     mechanism = "SCRAM-SHA-256"
     password  = env("KAFKA_PASSWORD")
   }
+  user "zoë" { # ERROR KP1411: ASCII characters only
+    mechanism = "SCRAM-SHA-256"
+    password  = env("KAFKA_PASSWORD")
+  }
   user "y" {} # ERROR KP1205: needs the argument mechanism # ERROR KP1205: needs the argument password
 }

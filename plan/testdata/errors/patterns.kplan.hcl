@@ -13,7 +13,7 @@ migration "orders" {
       "/(/",                # ERROR KP1401: not a regular expression
       "a b",                # ERROR KP1401: can match no topic
       "",                   # ERROR KP1214: empty element
-      "__consumer_offsets", # ERROR KP1403: internal topics
+      "__consumer_offsets", # ERROR KP1403: an internal topic
       "/.*/",               # ERROR KP1403: matches __consumer_offsets
     ]
     exclude = ["/.*\\.tmp/", "^x$"] # WARNING KP1402: write "/x/"

@@ -5,6 +5,6 @@ migration "orders" {
   scheme "production_first" {}
   topics {
     include = ["/.*/"]
-    exclude = ["/__.*/", "__*"] # ERROR KP1403: patterns never match
+    exclude = ["/__.*/", "__*", "__consumer_offsets"] # ERROR KP1403: patterns never match
   }
 }

@@ -11,7 +11,7 @@ migration "orders" {
   groups { include = ["orders-*"] }
   service "a" {
     consumes = ["paymets", "orders.x.tmp"] # ERROR KP1404: Did you mean "payments"? # ERROR KP1404: topics.exclude removes it by "*.tmp"
-    produces = ["shipping", "orders.*", "__transaction_state"] # ERROR KP1404: Add it there # ERROR KP1408: is a pattern # ERROR KP1403: internal topics
+    produces = ["shipping", "orders.*", "__transaction_state"] # ERROR KP1404: Add it there # ERROR KP1408: is a pattern # ERROR KP1403: an internal topic
     groups   = ["orders-a"]
     switch "manual" {
       stop  = "Stop."

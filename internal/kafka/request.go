@@ -45,9 +45,9 @@ type answer struct {
 	text string
 }
 
-// batch is one request for changes of many topics, sent until each of them has
+// request is one request for changes of many topics, sent until each of them has
 // an answer that stands.
-type batch struct {
+type request struct {
 	doing string // "creating", "altering configs of", ...: goes before "topic \"x\"" and "7 topics"
 	send  func(topics []string) (map[string]answer, error)
 	asks  bool // with validateOnly: about topics that are long there, so nothing has to settle
@@ -58,18 +58,18 @@ type batch struct {
 	errs   map[string]error
 }
 
-func newBatch(topics []string, doing string, asks bool, send func([]string) (map[string]answer, error)) *batch {
-	b := &batch{doing: doing, send: send, asks: asks, left: map[string]bool{}, unsure: map[string]bool{}, done: map[string]bool{}, errs: map[string]error{}}
+func newRequest(topics []string, doing string, asks bool, send func([]string) (map[string]answer, error)) *request {
+	b := &request{doing: doing, send: send, asks: asks, left: map[string]bool{}, unsure: map[string]bool{}, done: map[string]bool{}, errs: map[string]error{}}
 	for _, t := range topics {
 		b.left[t] = true
 	}
 	return b
 }
 
-func (b *batch) what(topic string) string { return fmt.Sprintf("%s topic %q", b.doing, topic) }
+func (b *request) what(topic string) string { return fmt.Sprintf("%s topic %q", b.doing, topic) }
 
 // whole is what the request is about, for errors.
-func (b *batch) whole() string { return several(b.doing, slices.Sorted(maps.Keys(b.left))) }
+func (b *request) whole() string { return several(b.doing, slices.Sorted(maps.Keys(b.left))) }
 
 func several(doing string, topics []string) string {
 	if len(topics) == 1 {
@@ -81,8 +81,8 @@ func several(doing string, topics []string) string {
 // run sends the batch, and again what a moving controller or a lost answer has
 // left open. settled is asked about refusals of topics that an earlier sending
 // may have changed: true says that what was asked for is there.
-func (c *Client) run(ctx context.Context, b *batch, settled func(topic string) (bool, error)) error {
-	err := c.retry(ctx, func() error {
+func (c *Client) run(ctx context.Context, b *request, settled func(topic string) (bool, error)) error {
+	err := c.retry(ctx, b.whole(), func() error {
 		answers, err := b.send(slices.Sorted(maps.Keys(b.left)))
 		if err != nil {
 			if disconnected(err) || errors.Is(err, sarama.ErrRequestTimedOut) {
@@ -120,7 +120,7 @@ func (c *Client) run(ctx context.Context, b *batch, settled func(topic string) (
 }
 
 // take notes the answer about one topic and reports whether it stands.
-func (b *batch) take(topic string, a answer, settled func(topic string) (bool, error)) (bool, error) {
+func (b *request) take(topic string, a answer, settled func(topic string) (bool, error)) (bool, error) {
 	switch a.code {
 	case sarama.ErrNoError:
 		b.done[topic] = true
@@ -129,11 +129,12 @@ func (b *batch) take(topic string, a answer, settled func(topic string) (bool, e
 	case sarama.ErrRequestTimedOut:
 		b.unsure[topic] = true
 		return false, nil
-	case sarama.ErrNotController, sarama.ErrThrottlingQuotaExceeded:
-		return false, nil
 	case sarama.ErrUnknownTopicOrPartition: // just created, perhaps; if not, this is the answer
 		b.errs[topic] = refusal(b.what(topic), a.code, a.text)
 		return b.asks, nil
+	}
+	if retriable(a.code) {
+		return false, nil
 	}
 	if b.unsure[topic] {
 		there, err := settled(topic)
