@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"kplan/executor"
@@ -37,6 +38,9 @@ func (a *app) leftStopped(ctx context.Context, err error) error {
 	defer cancel()
 	services, unknown := a.stoppedNow(ctx)
 	if unknown != nil {
+		if cause := errors.Unwrap(unknown); cause != nil && strings.Contains(err.Error(), cause.Error()) {
+			unknown = errors.New("For the same reason it is not known whether a service stands stopped")
+		}
 		return errors.Join(err, unknown)
 	}
 	if len(services) == 0 {
