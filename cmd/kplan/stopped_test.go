@@ -79,7 +79,7 @@ migration "orders" {
 		graph.ServiceAddress("shop", "stop"): state.Done, graph.ServiceAddress("there", "stop"): state.Done,
 		graph.ServiceAddress("there", "start"): state.Done, graph.ServiceAddress("maybe", "stop"): state.Running,
 	} {
-		if _, err := held.Append(state.Record{Run: "r", Step: &state.Step{Address: address, Attempt: 1, Status: status}}); err != nil {
+		if _, err := held.Append(state.Record{Run: "r", Step: &state.Step{Address: address, Attempt: 1, Status: status, Facts: []byte("{}")}}); err != nil {
 			t.Fatal(err)
 		}
 	}
