@@ -279,3 +279,44 @@ func TestRightsDocument(t *testing.T) {
 	}
 	golden(t, filepath.Join("..", "docs", "rights.md"), checks.RightsDocument())
 }
+
+// Where there never was a group nobody asks about one, since the question would
+// make the cluster's topic of offsets: the rules decide, name by name.
+func TestRightsWhereThereNeverWasAGroup(t *testing.T) {
+	rule := func(group, operation, permission string) cluster.ACL {
+		return cluster.ACL{Resource: "group", Name: group, Pattern: cluster.Literal, Principal: "User:it's kplan", Host: "*", Operation: operation, Permission: permission}
+	}
+	for name, c := range map[string]struct {
+		change func(*checks.Told)
+		want   string
+	}{
+		"no rule": {func(*checks.Told) {}, "fail"},
+		"rules": {func(told *checks.Told) {
+			told.Rules = append(told.Rules, rule("g", "read", cluster.Allow), rule("stranger", "describe", cluster.Allow))
+		}, ""},
+		"a rule for all": {func(told *checks.Told) { told.Rules = append(told.Rules, rule("*", "all", cluster.Allow)) }, ""},
+		"one of two":     {func(told *checks.Told) { told.Rules = append(told.Rules, rule("stranger", "describe", cluster.Allow)) }, "fail"},
+		"denied": {func(told *checks.Told) {
+			told.Rules = append(told.Rules, rule("*", "all", cluster.Allow), rule("g", "read", cluster.Deny))
+		}, "fail"},
+		"a super user":  {func(told *checks.Told) { told.Rules = nil }, ""},
+		"no authorizer": {func(told *checks.Told) { told.Rules, told.NoRules = nil, cluster.ErrNoAuthorizer }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g, told := allowed()
+			told.Rights.Groups, told.Rights.NoGroups = map[string]map[string]bool{}, true
+			c.change(&told)
+			failing := checks.Failing(checks.Rights(g, checks.OnTarget, g.Plan.Migration.Target, told))
+			got := ""
+			for _, r := range failing {
+				got = string(r.Verdict)
+				if !strings.Contains(r.Saw, "group") || !strings.Contains(r.Advice, "kafka-acls") {
+					t.Errorf("%+v", r)
+				}
+			}
+			if got != c.want {
+				t.Errorf("%q, want %q: %+v", got, c.want, failing)
+			}
+		})
+	}
+}

@@ -184,7 +184,7 @@ func TestRightsOnRealBrokers(t *testing.T) {
 				t.Fatalf("%v, %v", refused, err)
 			}
 			t.Cleanup(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // the test's own has ended
+				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the test's own has ended
 				defer cancel()
 				if _, err := super.client.DeleteACLs(ctx, rules); err != nil {
 					t.Error(err)

@@ -65,13 +65,26 @@ func TestChunks(t *testing.T) {
 	}
 }
 
+// met fails a test whose faults were not met: it would say nothing.
+func met(t *testing.T, want int, faults ...*kfake.FaultHandle) {
+	t.Helper()
+	hits := 0
+	for _, f := range faults {
+		hits += f.Hits()
+	}
+	if hits < want {
+		t.Errorf("the faults were met %d times, want %d: the test says nothing", hits, want)
+	}
+}
+
 // Taken out: sending again what a controller on the move has refused.
 func TestControllerMoves(t *testing.T) {
 	r := onEmbedded(t, embedded.Options{})
-	r.fake.Fake().Fault(
+	fault := r.fake.Fake().Fault(
 		kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Topic: "b", Err: kerr.NotController, Count: 2},
 		kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Topic: "a", Err: kerr.NotController},
 	)
+	defer met(t, 3, fault)
 	specs := []cluster.TopicSpec{{Name: "a", Partitions: 1, ReplicationFactor: 1}, {Name: "b", Partitions: 1, ReplicationFactor: 1}}
 	if errs, err := r.client.CreateTopics(t.Context(), specs, false); err != nil || len(errs) != 0 {
 		t.Errorf("create: %v, %v", errs, err) // in particular not: "a" exists already
@@ -90,8 +103,10 @@ func TestControllerMoves(t *testing.T) {
 func TestLostAnswerToCreate(t *testing.T) {
 	r := onEmbedded(t, embedded.Options{})
 	fake := r.fake.Fake()
+	var faults []*kfake.FaultHandle
+	defer func() { met(t, 3, faults...) }()
 	timedOut := func(topic string) { // after the work
-		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Topic: topic, Err: kerr.RequestTimedOut})
+		faults = append(faults, fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreateTopics}, Topic: topic, Err: kerr.RequestTimedOut}))
 	}
 	timedOut("mine")
 	spec := cluster.TopicSpec{Name: "mine", Partitions: 2, ReplicationFactor: 1, Configs: map[string]string{"retention.ms": "1000"}}
@@ -107,7 +122,7 @@ func TestLostAnswerToCreate(t *testing.T) {
 	if err := r.client.CreateTopic(t.Context(), spec, false); !errors.Is(err, cluster.ErrTopicExists) {
 		t.Errorf("somebody else's topic: %v", err)
 	}
-	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Topic: "mine", Err: kerr.RequestTimedOut})
+	faults = append(faults, fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.CreatePartitions}, Topic: "mine", Err: kerr.RequestTimedOut}))
 	if err := r.grow(t.Context(), "mine", 5, false); err != nil {
 		t.Errorf("grown, and the answer is lost: %v", err)
 	}
@@ -172,6 +187,7 @@ func TestGroupsMoveWhileTheyAreRead(t *testing.T) {
 				t.Errorf("%s: %s has commits %v", what, id, g.Commits)
 			}
 		}
+		met(t, 1, h)
 		h.Remove()
 	}
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListGroups}, Nodes: []int32{2}, TopLevel: true, Err: kerr.GroupAuthorizationFailed})

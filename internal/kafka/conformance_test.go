@@ -298,7 +298,7 @@ func testMembers(t *testing.T, r *rig) {
 
 func poll(t *testing.T, c *kgo.Client) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	fetches := c.PollFetches(ctx)
 	if err := fetches.Err(); err != nil || fetches.NumRecords() == 0 {
@@ -309,7 +309,7 @@ func poll(t *testing.T, c *kgo.Client) {
 // stable waits until the group's members have their assignments.
 func (r *rig) stable(t *testing.T, group string) cluster.Group {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		g, err := r.client.Group(ctx, group)

@@ -24,6 +24,11 @@ func testFirstRecord(t *testing.T, r *rig) {
 	idempotent := r.another(t, byHand())
 	txs := []*kgo.Client{r.transactional(t), r.transactional(t)}
 	open := make([]bool, len(txs))
+	for _, try := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} { // whatever the dice say
+		begin(t, txs[0])
+		batch(t, txs[0], at, 2)
+		end(t, txs[0], try)
+	}
 	for range 40 {
 		i := rnd.Intn(len(txs))
 		switch kind := rnd.Intn(6); {
@@ -51,6 +56,9 @@ func testFirstRecord(t *testing.T, r *rig) {
 	produce(t, plain, at, 1)               // so that the consumer comes to an end
 	ends := r.ends(t, at, cluster.LogEnds.Settled)
 	seen := naive(t, r, at, ends.LogEnd)
+	if hidden := ends.LogEnd - int64(len(seen)); hidden < 4 || len(seen) < 4 {
+		t.Fatalf("%d records and %d offsets that are none: the test says little", len(seen), hidden)
+	}
 	compare(t, r, at, ends, seen)
 	deleteBefore(t, r, at, ends.LogEnd/2)
 	ends = r.ends(t, at, func(e cluster.LogEnds) bool { return e.LogStart == ends.LogEnd/2 })
@@ -78,7 +86,7 @@ func naive(t *testing.T, r *rig, at cluster.TopicPartition, end int64) map[int64
 	t.Helper()
 	c := r.another(t, kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{at.Topic: {at.Partition: kgo.NewOffset().AtStart()}}))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	seen := map[int64]*kgo.Record{}
 	for seen[end-1] == nil { // the last one is a plain record

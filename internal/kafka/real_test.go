@@ -51,7 +51,7 @@ func TestNewGroupProtocolOnRealBrokers(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.CloseAllowingRebalance()
-	limit, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	limit, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for {
 		g, err := r.client.Group(limit, group)

@@ -130,7 +130,6 @@ func TestWhatIsRetriableIsAskedAgain(t *testing.T) {
 		"unstable": {kmsg.OffsetFetch, kerr.UnstableOffsetCommit, r.reads(topic)["commits"]},
 		"ends":     {kmsg.ListOffsets, kerr.KafkaStorageError, r.reads(topic)["ends"]},
 		"group":    {kmsg.DescribeGroups, kerr.CoordinatorNotAvailable, r.reads(topic)["group"]},
-		"rights":   {kmsg.DescribeGroups, kerr.CoordinatorLoadInProgress, r.reads(topic)["rights"]},
 		"create": {kmsg.CreateTopics, kerr.NetworkException, func(ctx context.Context) error {
 			return r.client.CreateTopic(ctx, cluster.TopicSpec{Name: name("t"), Partitions: 1, ReplicationFactor: 1}, false)
 		}},

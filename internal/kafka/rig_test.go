@@ -160,7 +160,7 @@ func end(t *testing.T, c *kgo.Client, try kgo.TransactionEndTry) {
 // answer to EndTxn.
 func (r *rig) ends(t *testing.T, at cluster.TopicPartition, ok func(cluster.LogEnds) bool) cluster.LogEnds {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var last cluster.LogEnds
 	for ctx.Err() == nil {
