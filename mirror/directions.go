@@ -12,8 +12,10 @@ import (
 // Way is what the state asks of the copy of a topic.
 type Way string
 
-// The ways. A topic that is not named goes Forward.
+// The ways. A topic that is not named is Pending: apply has not begun its copy
+// yet, be it that it has not looked yet whether anything is in its way.
 const (
+	Pending Way = ""
 	Forward Way = "forward"
 	Halted  Way = "stopped"
 )
@@ -27,12 +29,7 @@ type Directions struct {
 }
 
 // Of returns the way of a topic.
-func (d Directions) Of(topic string) Way {
-	if way, ok := d.Topics[topic]; ok {
-		return way
-	}
-	return Forward
-}
+func (d Directions) Of(topic string) Way { return d.Topics[topic] }
 
 // Entry is what a worker tells of itself, every few seconds. One that stays as
 // it is belongs to a worker that is dead, or stands still.

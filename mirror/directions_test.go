@@ -25,11 +25,16 @@ func TestDirect(t *testing.T) {
 			t.Errorf("read back: %+v, %v", read, err)
 		}
 	}
-	direct(map[string]mirror.Way{"a": mirror.Forward}, mirror.Directions{})
-	direct(map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}, mirror.Directions{Epoch: 1, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}})
-	direct(map[string]mirror.Way{"a": mirror.Halted}, mirror.Directions{Epoch: 1, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}})
-	direct(map[string]mirror.Way{"c": mirror.Halted}, mirror.Directions{Epoch: 2, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward, "c": mirror.Halted}})
-	direct(map[string]mirror.Way{"a": mirror.Forward}, mirror.Directions{Epoch: 3, Topics: map[string]mirror.Way{"a": mirror.Forward, "b": mirror.Forward, "c": mirror.Halted}})
+	if way := (mirror.Directions{}).Of("a"); way != mirror.Pending {
+		t.Errorf("nothing was asked for yet, and the way is %q", way)
+	}
+	want := mirror.Directions{Epoch: 1, Topics: map[string]mirror.Way{"a": mirror.Forward}}
+	direct(map[string]mirror.Way{"a": mirror.Forward}, want)
+	direct(map[string]mirror.Way{"a": mirror.Forward}, want)
+	direct(map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}, mirror.Directions{Epoch: 2, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}})
+	direct(map[string]mirror.Way{"a": mirror.Halted}, mirror.Directions{Epoch: 2, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward}})
+	direct(map[string]mirror.Way{"c": mirror.Halted}, mirror.Directions{Epoch: 3, Topics: map[string]mirror.Way{"a": mirror.Halted, "b": mirror.Forward, "c": mirror.Halted}})
+	direct(map[string]mirror.Way{"a": mirror.Forward}, mirror.Directions{Epoch: 4, Topics: map[string]mirror.Way{"a": mirror.Forward, "b": mirror.Forward, "c": mirror.Halted}})
 }
 
 // Nobody passes the barrier while a worker that gives signs of life goes by

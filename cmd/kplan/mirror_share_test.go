@@ -54,6 +54,9 @@ migration %q {
 		t.Fatal(err)
 	}
 	f.shelf = state.NewFileShelf(filepath.Join(f.dir, ".kplan", name))
+	if _, err := mirror.Direct(t.Context(), f.shelf, map[string]mirror.Way{f.topic: mirror.Forward}); err != nil { // as apply does
+		t.Fatal(err)
+	}
 	ready, _ := diff.CopyConfigs(cluster.Topic{Configs: map[string]cluster.Config{"message.timestamp.after.max.ms": {}}})
 	for bootstrap, configs := range map[*[]string]map[string]string{&f.source: nil, &f.target: ready} {
 		set := map[string]*string{}
@@ -269,10 +272,17 @@ func (h *hand) healthy(topic string) {
 		}
 		return resp.StatusCode, string(body)
 	}
-	if code, body := ask("/healthz"); code != http.StatusOK || body != "ok\n" {
+	var code int
+	var body string
+	for deadline := time.Now().Add(time.Minute); ; pauseFor(t.Context(), 100*time.Millisecond) { // it has partitions before it has a lease
+		if code, body = ask("/healthz"); code == http.StatusOK || time.Now().After(deadline) {
+			break
+		}
+	}
+	if code != http.StatusOK || body != "ok\n" {
 		t.Errorf("health: %d %s", code, body)
 	}
-	code, body := ask("/metrics")
+	code, body = ask("/metrics")
 	for _, want := range []string{
 		`(?m)^kplan_mirror_lease\{migration="fleet"\} 1$`,
 		`(?m)^kplan_mirror_records_total\{migration="fleet",topic="` + topic + `",partition="\d+"\} \d+$`,

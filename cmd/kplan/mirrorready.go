@@ -51,6 +51,8 @@ type readiness struct {
 
 	mu    sync.Mutex
 	named map[string]string // topics that are not copied, with why
+	// pending is how many topics wait for apply.
+	pending int
 }
 
 // survey looks at the selected topics on both sides. What is not ready is said
@@ -72,26 +74,37 @@ func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error)
 	if err != nil {
 		return nil, err
 	}
-	ready, unready := map[string]worker.Topic{}, map[string]string{}
+	topics, unready, pending := ready(names, ways, source, target)
+	r.tell(unready, pending)
+	return topics, nil
+}
+
+// ready says which topics are to be copied and how, why some cannot be (no
+// partitions: all of the topic), and how many wait for apply.
+func ready(names []string, ways mirror.Directions, source, target map[string]cluster.Topic) (topics map[string]worker.Topic, unready map[string]string, pending int) {
+	topics, unready = map[string]worker.Topic{}, map[string]string{}
 	for _, name := range names {
-		if ways.Of(name) != mirror.Forward {
+		way := ways.Of(name)
+		if way == mirror.Halted {
 			continue
 		}
-		from, there := source[name]
-		if !there {
-			unready[name] = "the source does not have it any more"
-			continue
+		topic, why := worker.Topic{}, "the source does not have it any more"
+		if from, there := source[name]; there {
+			topic, why = prepared(from, target)
 		}
-		topic, why := prepared(from, target)
+		switch {
+		case way == mirror.Pending: // apply makes it ready
+			pending++
+			topics[name] = topic
+			continue
+		case topic.Partitions > 0:
+			topics[name] = topic
+		}
 		if why != "" {
 			unready[name] = why
 		}
-		if topic.Partitions > 0 {
-			ready[name] = topic
-		}
 	}
-	r.tell(unready)
-	return ready, nil
+	return topics, unready, pending
 }
 
 // selected is what the state has pinned (R3), before the first apply what the
@@ -139,9 +152,13 @@ func prepared(from cluster.Topic, target map[string]cluster.Topic) (worker.Topic
 	return t, ""
 }
 
-func (r *readiness) tell(unready map[string]string) {
+func (r *readiness) tell(unready map[string]string, pending int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if pending > 0 && r.pending == 0 {
+		note(r.stderr, "Waiting for kplan apply to begin the copy of %d topics: nothing is copied before it has looked whether records of others are in the way, and gates before the mirror are open. Start it: %s", pending, r.app.command("apply"))
+	}
+	r.pending = pending
 	for _, name := range slices.Sorted(maps.Keys(unready)) {
 		if why := unready[name]; r.named[name] != why {
 			note(r.stderr, "Topic %s is not copied: %s. Prepare it: %s", name, why, r.app.command("apply"))

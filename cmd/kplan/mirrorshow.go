@@ -81,6 +81,8 @@ func mirrorLine(s worker.Standing) string {
 		}
 	}
 	switch {
+	case s.Topics == 0 && s.Pending > 0:
+		fmt.Fprintf(&b, "; waiting for kplan apply to begin the copy of %d topics", s.Pending)
 	case s.Topics == 0:
 		b.WriteString("; no topic is ready")
 	case s.NoLease != nil:

@@ -9,9 +9,9 @@ import (
 	"kplan/mirror/wire"
 )
 
-// Topic is a topic that can be copied.
+// Topic is a topic that is to be copied.
 type Topic struct {
-	Partitions int  // that both sides have
+	Partitions int  // that can be copied: both sides have them; 0: none yet
 	MaxBatch   int  // bytes: the target's max.message.bytes
 	Ahead      bool // the source is compacted
 }
@@ -42,8 +42,10 @@ type Config struct {
 	Latest         bool          // new copies begin at the source's log end
 	BytesPerSecond int64         // of all workers together; 0: no limit
 	Once           bool          // end when what was there at the start is copied
+	Patience       time.Duration // with Once: for the directions; 0: 10 min
 
-	// Survey looks which topics can be copied now. It is called again and again.
+	// Survey looks which topics are to be copied, and which can be now; those
+	// that wait for apply are among them. It is called again and again.
 	Survey func(context.Context) (map[string]Topic, error)
 	Every  time.Duration // between two surveys; 0: 10 s
 
@@ -55,6 +57,9 @@ const (
 	DefaultSession = 15 * time.Second
 	DefaultWait    = time.Minute
 	defaultEvery   = 10 * time.Second
+	// defaultPatience is for apply to begin the copy, where the worker is to end
+	// by itself: a worker in CI that waits for ever is no help.
+	defaultPatience = 10 * time.Minute
 
 	rebalanceTimeout = time.Minute
 	// handOver is for how long a partition may take to come to its end when the
@@ -74,6 +79,7 @@ func (c Config) withDefaults() Config {
 	set(&c.Group.Session, DefaultSession)
 	set(&c.Wait, DefaultWait)
 	set(&c.Every, defaultEvery)
+	set(&c.Patience, defaultPatience)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}

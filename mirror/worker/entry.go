@@ -58,6 +58,7 @@ func (w *Worker) obeyOnce(ctx context.Context, told *mirror.Entry, at *time.Dura
 	w.mu.Unlock()
 	if news {
 		w.changed()
+		poke(w.lookNow)
 	}
 	if told.Epoch == w.done.Load() && sent-*at < w.conf.Group.Session/5 {
 		return nil

@@ -17,10 +17,7 @@ func (w *Worker) assign(added []wire.Partition) {
 		w.assigned[p] = true
 	}
 	w.mu.Unlock()
-	select {
-	case w.beatNow <- struct{}{}:
-	default:
-	}
+	poke(w.beatNow)
 	w.changed()
 }
 

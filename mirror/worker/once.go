@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +21,16 @@ func (e *StoppedError) Error() string {
 	return fmt.Sprintf("%d partitions cannot be copied:\n%s", len(e.Partitions), strings.Join(e.Partitions, "\n"))
 }
 
+// PendingError says that apply has not begun the copy of topics.
+type PendingError struct {
+	Topics []string
+	Waited time.Duration
+}
+
+func (e *PendingError) Error() string {
+	return fmt.Sprintf("kplan apply has not begun the copy of %s within %s, and nothing is copied before it has looked whether anything is in the way: start kplan apply, then this worker again", strings.Join(e.Topics, ", "), e.Waited)
+}
+
 const (
 	oncePulse   = 100 * time.Millisecond
 	othersPulse = time.Second // between two looks at what other workers have kept
@@ -27,8 +39,11 @@ const (
 // once ends the worker when what was on the source at the start is copied.
 func (w *Worker) once(ctx context.Context) error {
 	left, err := w.there(ctx)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
-		return nil // ctx has ended
+		return err
 	}
 	var stopped []string
 	tick := time.NewTicker(oncePulse)
@@ -57,21 +72,18 @@ func (w *Worker) once(ctx context.Context) error {
 	return errDone
 }
 
-// there waits for the first survey and returns where the source's logs end.
+// there waits until all topics have a direction, for what apply has not asked for
+// yet is not to be left out silently, and returns where the source's logs end. An
+// error is a *PendingError, or ctx has ended.
 func (w *Worker) there(ctx context.Context) (map[wire.Partition]int64, error) {
 	tick := time.NewTicker(oncePulse)
 	defer tick.Stop()
-	for {
-		w.mu.Lock()
-		surveyed := w.surveyed && w.epoch >= 0
-		var all []wire.Partition
-		for name, t := range w.topics {
-			for i := range t.Partitions {
-				all = append(all, wire.Partition{Topic: name, Number: int32(i)})
-			}
-		}
-		w.mu.Unlock()
-		if surveyed {
+	for began := w.conf.Clock.Now(); ; {
+		all, pending, known := w.directed()
+		switch {
+		case known && len(pending) > 0 && w.conf.Clock.Now()-began > w.conf.Patience:
+			return nil, &PendingError{Topics: pending, Waited: w.conf.Patience}
+		case known && len(pending) == 0:
 			ends, failed, err := w.conf.Source.StableEnds(ctx, all)
 			if err == nil && len(failed) == 0 {
 				return ends, nil
@@ -86,6 +98,23 @@ func (w *Worker) there(ctx context.Context) (map[wire.Partition]int64, error) {
 	}
 }
 
+// directed lists the partitions that can be copied and the topics that have no
+// direction yet; known: since the directions were read that count now.
+func (w *Worker) directed() (all []wire.Partition, pending []string, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, t := range w.topics {
+		if w.ways.Of(name) == mirror.Pending {
+			pending = append(pending, name)
+		}
+		for i := range t.Partitions {
+			all = append(all, wire.Partition{Topic: name, Number: int32(i)})
+		}
+	}
+	slices.Sort(pending)
+	return all, pending, w.epoch >= 0 && w.surveyed == w.epoch
+}
+
 // reached takes out of left what this worker has copied or cannot copy, and what
 // nobody is to copy; it returns what cannot be copied.
 func (w *Worker) reached(left map[wire.Partition]int64) (stopped []string) {
@@ -96,32 +125,33 @@ func (w *Worker) reached(left map[wire.Partition]int64) (stopped []string) {
 		case s.Phase == mirror.Stopped:
 			stopped = append(stopped, stoppedText(s))
 			delete(left, s.Partition)
-		case s.Phase == mirror.Copying && s.Next >= end && s.Waiting == 0:
+		case s.Phase == mirror.Copying && s.Copied >= end:
 			delete(left, s.Partition)
 		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for p := range left {
-		if w.ways.Of(p.Topic) != mirror.Forward {
+		if w.ways.Of(p.Topic) == mirror.Halted {
 			delete(left, p)
 		}
 	}
 	return stopped
 }
 
-// reachedByOthers is reached for what other workers have.
+// reachedByOthers is reached for what other workers have: what the target has
+// acknowledged to them. Of a partition of which that is not known nothing is.
 func (w *Worker) reachedByOthers(ctx context.Context, left map[wire.Partition]int64) (stopped []string, err error) {
-	var ids []wire.Partition
+	topics := map[string]bool{}
 	for p := range left {
-		ids = append(ids, p)
+		topics[p.Topic] = true
 	}
-	maps, _, err := w.keeper.Load(ctx, ids)
+	copied, err := w.keeper.Acked(ctx, slices.Collect(maps.Keys(topics)))
 	if err != nil {
 		return nil, err
 	}
-	for p, m := range maps {
-		if m.End().Source >= left[p] {
+	for p, end := range left {
+		if a, known := copied[p]; known && a.Source >= end {
 			delete(left, p)
 		}
 	}

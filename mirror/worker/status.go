@@ -7,6 +7,7 @@ type Standing struct {
 	Partitions []mirror.Standing // those that it has
 	Assigned   int               // partitions that the group has given to it
 	Topics     int               // that can be copied
+	Pending    int               // topics whose copy apply has not begun yet
 	NoLease    error             // why it must not write now; nil: it may
 }
 
@@ -15,6 +16,14 @@ func (w *Worker) Standing() Standing {
 	s := Standing{Partitions: w.copier.Status(), NoLease: w.lease.check()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	s.Assigned, s.Topics = len(w.assigned), len(w.topics)
+	s.Assigned = len(w.assigned)
+	for name, t := range w.topics {
+		switch way := w.ways.Of(name); {
+		case w.epoch >= 0 && way == mirror.Pending:
+			s.Pending++
+		case t.Partitions > 0:
+			s.Topics++
+		}
+	}
 	return s
 }

@@ -27,11 +27,14 @@ type Worker struct {
 	// beatNow asks for a heartbeat before the next is due: partitions were
 	// assigned.
 	beatNow chan struct{}
+	// lookNow asks for a survey before the next is due: the directions have
+	// changed, and what they are about was made ready just before.
+	lookNow chan struct{}
 
 	mu       sync.Mutex // guards what follows; never held while something is waited for
 	assigned map[wire.Partition]bool
 	topics   map[string]Topic
-	surveyed bool
+	surveyed int64 // epoch of the directions that were known when topics were looked at; -1: they were not yet
 	ways     mirror.Directions
 	epoch    int64 // of ways; -1: not read yet
 	ended    bool  // nothing is taken any more
@@ -51,11 +54,11 @@ func New(conf Config) (*Worker, error) {
 	conf = conf.withDefaults()
 	w := &Worker{
 		conf: conf, keeper: mirror.NewKeeper(conf.Shelf), lease: newLease(conf.Clock, conf.Group.Session), fatal: make(chan error, 1),
-		kick: make(chan struct{}, 1), beatNow: make(chan struct{}, 1),
+		kick: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
 		assigned: map[wire.Partition]bool{}, topics: map[string]Topic{}, held: map[wire.Partition]bool{},
 	}
 	w.owned.Store(&map[wire.Partition]bool{})
-	w.epoch = -1
+	w.epoch, w.surveyed = -1, -1
 	w.done.Store(-1)
 	w.rate.Store(conf.BytesPerSecond)
 	var err error
@@ -74,10 +77,14 @@ func (w *Worker) leased(p wire.Partition) error {
 	w.mu.Lock()
 	way := w.ways.Of(p.Topic)
 	w.mu.Unlock()
-	if way != mirror.Forward { // read, and not carried out yet
+	switch way {
+	case mirror.Forward:
+		return w.lease.check()
+	case mirror.Pending:
+		return &LeaseError{Why: fmt.Sprintf("the copy of topic %q has not begun yet", p.Topic)}
+	default: // read, and not carried out yet
 		return &LeaseError{Why: fmt.Sprintf("the copy of topic %q has ended", p.Topic)}
 	}
-	return w.lease.check()
 }
 
 // fail ends Run.
@@ -88,9 +95,12 @@ func (w *Worker) fail(err error) {
 	}
 }
 
-func (w *Worker) changed() {
+func (w *Worker) changed() { poke(w.kick) }
+
+// poke wakes who waits for a channel, unless it is to wake already.
+func poke(c chan struct{}) {
 	select {
-	case w.kick <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -105,7 +115,8 @@ var errDone = errors.New("what was there is copied")
 // Run copies until ctx ends, and then hands its partitions over, which takes up
 // to half a minute. Its error says why it could not go on; that one partition
 // cannot be copied is no reason. With Once it returns nil, or a *StoppedError,
-// when what was there at the start is copied, by whomever.
+// when what was there at the start is copied, by whomever, and a *PendingError
+// when nobody has asked for a copy within Patience.
 func (w *Worker) Run(ctx context.Context) error {
 	copying, stopCopying := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopCopying()
@@ -181,6 +192,9 @@ func (w *Worker) take(ctx, living context.Context, life *sync.WaitGroup) error {
 	tick := time.NewTicker(w.conf.Every)
 	defer tick.Stop()
 	for {
+		w.mu.Lock()
+		epoch := w.epoch
+		w.mu.Unlock()
 		topics, err := w.conf.Survey(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -191,14 +205,14 @@ func (w *Worker) take(ctx, living context.Context, life *sync.WaitGroup) error {
 			w.conf.Log.Warn("looking which topics can be copied", "err", err)
 		default:
 			var fresh []string
-			for name := range topics {
-				if !joined[name] {
+			for name, t := range topics {
+				if t.Partitions > 0 && !joined[name] {
 					joined[name] = true
 					fresh = append(fresh, name)
 				}
 			}
 			w.mu.Lock()
-			w.topics, w.surveyed = topics, true
+			w.topics, w.surveyed = topics, epoch
 			w.mu.Unlock()
 			w.changed()
 			switch {
@@ -217,6 +231,7 @@ func (w *Worker) take(ctx, living context.Context, life *sync.WaitGroup) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-w.lookNow:
 		}
 	}
 }

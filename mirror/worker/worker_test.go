@@ -62,6 +62,24 @@ func newStage(t *testing.T) *stage {
 	return s
 }
 
+// started is a stage on which apply has begun the copy.
+func started(t *testing.T) *stage {
+	t.Helper()
+	s := newStage(t)
+	s.direct(mirror.Forward)
+	return s
+}
+
+// direct does what apply does.
+func (s *stage) direct(way mirror.Way) mirror.Directions {
+	s.t.Helper()
+	d, err := mirror.Direct(s.t.Context(), s.shelf, map[string]mirror.Way{topic: way})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
+
 // begin starts a worker; end ends it in order and returns its error.
 func (s *stage) begin(change func(*worker.Config)) (w *worker.Worker, end func() error) {
 	s.t.Helper()
@@ -168,21 +186,52 @@ func (s *stage) copied(n int64) {
 	}
 }
 
+// What nobody has asked for yet is not copied: apply looks first whether records
+// of others are in the way, and whether gates are open. Also a worker that is to
+// end by itself waits, but not for ever.
+func TestNothingIsCopiedBeforeApply(t *testing.T) {
+	t.Parallel()
+	s := newStage(t)
+	s.write(10)
+	w, _ := s.begin(nil)
+	s.until("it has partitions and a lease", func() bool { return w.Standing().Assigned == partitions && w.Standing().NoLease == nil })
+	serial := func() int64 {
+		all, err := mirror.Entries(t.Context(), s.shelf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all["w1"].Serial
+	}
+	from := serial()
+	s.until("it had time to take them", func() bool { return serial() >= from+3 })
+	if now := w.Standing(); len(now.Partitions) > 0 || now.Pending != 1 || now.Topics != 0 || s.count() > 0 {
+		t.Errorf("before anybody asks for a copy it copies %d partitions (%d topics ready, %d pending), and the target has %d records", len(now.Partitions), now.Topics, now.Pending, s.count())
+	}
+	_, end := s.begin(func(c *worker.Config) { c.Once, c.Patience = true, time.Second })
+	var pending *worker.PendingError
+	if err := end(); !errors.As(err, &pending) || len(pending.Topics) != 1 {
+		t.Errorf("a worker that should end by itself ended with %v", err)
+	}
+	_, end = s.begin(func(c *worker.Config) { c.Once = true })
+	s.direct(mirror.Forward)
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+	s.copied(10 * partitions)
+}
+
 // What the state asks for is done, and known to be done, before anybody relies
 // on it (R18).
 func TestDirectionsAreCarriedOut(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := started(t)
 	s.write(10)
 	s.begin(nil)
 	s.begin(nil)
 	s.copied(10 * partitions)
 	pass := func(way mirror.Way) {
 		t.Helper()
-		d, err := mirror.Direct(t.Context(), s.shelf, map[string]mirror.Way{topic: way})
-		if err != nil {
-			t.Fatal(err)
-		}
+		d := s.direct(way)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, map[string]int64{}, s.clock.Now); err != nil {
@@ -207,7 +256,7 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 // out, be it that the machine was suspended; it goes on when it has one again.
 func TestNothingIsWrittenWithoutALease(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := started(t)
 	s.write(10)
 	w, _ := s.begin(nil)
 	s.copied(10 * partitions)
@@ -244,7 +293,7 @@ func TestNothingIsWrittenWithoutALease(t *testing.T) {
 // A clean hand-over is noted for the next owner, a death is not.
 func TestSettled(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := started(t)
 	s.write(1)
 	settled := func() int {
 		t.Helper()
@@ -293,7 +342,7 @@ func TestSettled(t *testing.T) {
 // Once copies what is there, whoever has the partitions, and ends.
 func TestOnce(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := started(t)
 	s.write(10)
 	once := func(c *worker.Config) { c.Once = true }
 	_, end := s.begin(once)
@@ -315,7 +364,7 @@ func TestOnce(t *testing.T) {
 // partitions that are added.
 func TestLatest(t *testing.T) {
 	t.Parallel()
-	s := newStage(t)
+	s := started(t)
 	s.write(10)
 	ready := atomic.Int64{}
 	ready.Store(partitions - 1)
