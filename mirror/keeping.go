@@ -40,6 +40,10 @@ const keeperPatience = time.Minute // with a shelf that cannot be reached
 // that the shelf lacks. It is safe for concurrent use. Only one Keeper at a time
 // keeps what is about one partition.
 type Keeper struct {
+	// Lease is asked before something is sent to the shelf once more; nil: it
+	// always may be.
+	Lease func() error
+
 	shelf Shelf
 	most  int // runs in a chunk; 0: mostOpen
 
@@ -200,8 +204,12 @@ func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (copied,
 
 // Assignments returns how the copies of partitions go on: Offsets, Acked, Topics
 // and Settled as they were kept, for new partitions the zero value. From here on the
-// Keeper is the one that keeps what is about them.
+// Keeper is the one that keeps what is about them, and what others have sent to
+// the shelf before and arrives only now counts no more.
 func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]Assignment, error) {
+	if err := claim(ctx, k.shelf, scopesOf(partitions), k.Lease); err != nil {
+		return nil, err
+	}
 	found, err := k.read(ctx, partitions)
 	if err != nil {
 		return nil, err
@@ -252,6 +260,7 @@ func (k *Keeper) Sizes(ctx context.Context, topics map[string]int) (map[string]i
 // many partitions there were. Nobody may copy them meanwhile.
 func (k *Keeper) Forget(ctx context.Context, topics []string) error {
 	gone := map[string][]byte{}
+	var partitions []wire.Partition
 	for _, topic := range topics {
 		for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
 			some, err := k.shelf.All(ctx, prefix+topic+"/")
@@ -261,8 +270,18 @@ func (k *Keeper) Forget(ctx context.Context, topics []string) error {
 			for name := range some {
 				gone[name] = nil
 			}
+			about, err := partitionsOf(some, prefix)
+			if err != nil {
+				return err
+			}
+			partitions = append(partitions, about...)
 		}
 		gone[sizePrefix+topic] = nil
+	}
+	scopes := scopesOf(partitions)
+	slices.Sort(scopes)
+	if err := claim(ctx, k.shelf, slices.Compact(scopes), k.Lease); err != nil {
+		return err
 	}
 	if err := k.shelf.Put(ctx, gone); err != nil {
 		return fmt.Errorf("forgetting what was copied: %w", err)

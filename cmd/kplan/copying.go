@@ -59,11 +59,15 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		plan: p.Migration.Mirror, rate: p.Migration.Mirror.BytesPerSecond, clusters: c, shelf: shelf, keeper: mirror.NewKeeper(shelf), lease: s.held.Check, log: log,
 		maps: map[wire.Partition]*mirror.Map{}, quit: make(chan struct{}),
 	}
+	m.keeper.Lease = m.lease
 	if m.source, err = a.dataPath(p.Migration.Source, sourcePool); err == nil {
 		m.target, err = a.dataPath(p.Migration.Target, targetPool)
 	}
 	if err == nil { // workers find it there
 		m.producer, err = mirror.Identify(ctx, shelf, m.target, c.target.ClusterID(), copyBegun(s.state), nil)
+	}
+	if err == nil {
+		err = mirror.Govern(ctx, shelf, m.lease)
 	}
 	closing := func() error { return errors.Join(m.close(), closeShelf()) }
 	if err == nil && m.plan.Run == "apply" {

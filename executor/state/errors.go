@@ -120,3 +120,11 @@ type MovedAwayError struct {
 func (e *MovedAwayError) Error() string {
 	return fmt.Sprintf("the state in %s was moved to %s, and nothing may be done from here. Say so in the plan's state block (check out the plan's current version), or move the state back", e.Where, e.To)
 }
+
+// SupersededError says that a value was not kept, since another process has kept
+// one under the same name meanwhile, or is its owner now.
+type SupersededError struct{ Name string }
+
+func (e *SupersededError) Error() string {
+	return fmt.Sprintf("%q of the mirror's state was written by another process meanwhile, and that counts: this one does not go on with it. It reads what is there and tries again if it still has to", e.Name)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // Shelf keeps values by name beside the journal: what changes all the time and
@@ -13,13 +12,22 @@ import (
 // on. It is safe for concurrent use, also by several processes.
 type Shelf interface {
 	// Put keeps values; they are durable when it returns. Of several Puts of one
-	// name the last one counts, and a nil value removes the name. After an error
-	// some of the values may be kept, now or a little later.
+	// name the last one counts, and a nil value removes the name. Each follows what
+	// the name had when it began: where another process has kept something there
+	// meanwhile the error is a *SupersededError. After another error some of the
+	// values may be kept, now or a little later, unless somebody has written or
+	// claimed the name before they arrive.
 	Put(ctx context.Context, values map[string][]byte) error
 	// All returns the values whose names begin with prefix, each as the last Put
 	// that had returned before left it, or as a later one did. The values are not
 	// to be changed.
 	All(ctx context.Context, prefix string) (map[string][]byte, error)
+	// Claim makes this shelf the owner of scopes: of each name that is a scope, or
+	// begins with one that ends with a slash. What others have sent for these names
+	// before and what arrives only now counts no more, and their next Put is a
+	// *SupersededError. Values that are there stay. The owner's lease is asked
+	// before a Put is tried once more.
+	Claim(ctx context.Context, scopes []string, lease func() error) error
 }
 
 // CopyShelf makes one shelf what another is, as when the state moves: what was
@@ -43,17 +51,6 @@ func CopyShelf(ctx context.Context, from, to Shelf) (copied int, err error) {
 		return 0, nil
 	}
 	return len(values), to.Put(ctx, changes)
-}
-
-// withPrefix are the values whose names begin like that.
-func withPrefix(values map[string][]byte, prefix string) map[string][]byte {
-	some := map[string][]byte{}
-	for name, value := range values {
-		if strings.HasPrefix(name, prefix) {
-			some[name] = value
-		}
-	}
-	return some
 }
 
 // inOrder are the names, sorted: what is written as several pieces is written in

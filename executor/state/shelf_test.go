@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math/rand"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,7 +170,7 @@ func TestFileShelfDamage(t *testing.T) {
 		shelve(t, state.NewFileShelf(dir), map[string][]byte{"c": []byte("3")})
 		holds(t, state.NewFileShelf(dir), "", map[string][]byte{"a": []byte("1"), "c": []byte("3")})
 	}
-	damaged := strings.Replace(string(whole), "\"a\"", "\"b\"", 1) + string(whole)
+	damaged := strings.Replace(string(whole), "{\"a", "{\"b", 1) + string(whole)
 	if err := os.WriteFile(path, []byte(damaged), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -209,22 +211,230 @@ func TestFileShelfIsTidied(t *testing.T) {
 }
 
 // An entry whose answer was lost may arrive after what was written since: it
-// does not count any more.
+// does not count any more, nor does a compaction, which keeps the last entry of a
+// key, bring it back.
 func TestLogShelfLateEntry(t *testing.T) {
 	log := &lateLog{}
 	s := state.NewLogShelf(log, "the topic", state.TTL(time.Second))
+	want := func(want map[string][]byte) {
+		t.Helper()
+		holds(t, s, "", want)
+		holds(t, state.NewLogShelf(log, "the topic"), "", want)
+		log.compact(0)
+		holds(t, state.NewLogShelf(log, "the topic"), "", want)
+	}
 	shelve(t, s, map[string][]byte{"a": []byte("1")})
 	log.late = true
 	shelve(t, s, map[string][]byte{"a": []byte("2")})
 	shelve(t, s, map[string][]byte{"a": []byte("3")})
 	log.simLog.append(log.keys, log.values)
-	holds(t, state.NewLogShelf(log, "the topic"), "", map[string][]byte{"a": []byte("3")})
+	want(map[string][]byte{"a": []byte("3")})
 	shelve(t, s, map[string][]byte{"a": nil})
 	log.simLog.append(log.keys, log.values)
-	holds(t, state.NewLogShelf(log, "the topic"), "", map[string][]byte{})
+	want(map[string][]byte{})
+	shelve(t, s, map[string][]byte{"a": []byte("4")})
+	for range 10 {
+		shelve(t, s, map[string][]byte{"b": []byte("x")})
+	}
+	log.simLog.append(log.keys, log.values)
+	want(map[string][]byte{"a": []byte("4"), "b": []byte("x")})
+	log.compact(0)
+	if n := len(log.living()); n > 5 { // each name's last two, and the late one
+		t.Errorf("%d entries are left of two values: what does not count has to go", n)
+	}
 	log.simLog.append([]string{"a"}, [][]byte{[]byte("journal")})
 	_, err := s.All(t.Context(), "")
 	as[*state.DamagedError](t, err)
+}
+
+// A process that is cut off in the middle of a Put goes on trying for long. What
+// another has kept meanwhile counts, and the first is told so.
+func TestLogShelfOvertaken(t *testing.T) {
+	inner := &lateLog{}
+	slow := &cutLog{Log: inner}
+	a, b := state.NewLogShelf(slow, "the topic", state.TTL(300*time.Millisecond)), state.NewLogShelf(inner, "the topic")
+	shelve(t, b, map[string][]byte{"map/orders/0/000000": []byte("old")})
+	ended := slow.during(t, a, map[string][]byte{"map/orders/0/000000": []byte("of a"), "acked/orders/0": []byte("of a")}, func() {
+		shelve(t, b, map[string][]byte{"map/orders/0/000000": []byte("of b")})
+	})
+	as[*state.SupersededError](t, ended)
+	holds(t, state.NewLogShelf(inner, "the topic"), "", map[string][]byte{"map/orders/0/000000": []byte("of b")})
+	shelve(t, a, map[string][]byte{"map/orders/0/000000": []byte("of a, who has read it")})
+	ended = slow.during(t, a, map[string][]byte{"size/orders": []byte("4")}, func() { shelve(t, b, map[string][]byte{"size/orders": []byte("4")}) })
+	if ended != nil {
+		t.Errorf("the same was kept by another: %v", ended)
+	}
+}
+
+// An owner looks at its lease before it tries once more.
+func TestLogShelfRetryAsksForTheLease(t *testing.T) {
+	inner := &lateLog{}
+	slow := &cutLog{Log: inner}
+	a := state.NewLogShelf(slow, "the topic", state.TTL(300*time.Millisecond))
+	lost := errors.New("the lease has run out")
+	var lease atomic.Pointer[error]
+	if err := a.Claim(t.Context(), []string{"map/orders/0/"}, func() error {
+		if err := lease.Load(); err != nil {
+			return *err
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := slow.during(t, a, map[string][]byte{"map/orders/0/000000": []byte("1")}, func() { lease.Store(&lost) }); !errors.Is(err, lost) {
+		t.Errorf("it ended with %v", err)
+	}
+	holds(t, state.NewLogShelf(inner, "the topic"), "", map[string][]byte{})
+}
+
+// What an earlier owner has sent counts no more once another one has claimed the
+// name: also where the new one has written nothing there, also after compactions
+// and later claims, which do away with the claim that kept it out.
+func TestLogShelfClaim(t *testing.T) {
+	log := &lateLog{}
+	open := func() *state.LogShelf { return state.NewLogShelf(log, "the topic", state.TTL(time.Second)) }
+	claim := func(s *state.LogShelf) {
+		t.Helper()
+		if err := s.Claim(t.Context(), []string{"map/orders/0/", "direction"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := open()
+	claim(a)
+	shelve(t, a, map[string][]byte{"map/orders/0/000000": []byte("of a"), "direction": []byte("of a"), "map/orders/1/000000": []byte("another")})
+	want := map[string][]byte{"map/orders/0/000000": []byte("of a"), "direction": []byte("of a"), "map/orders/1/000000": []byte("another")}
+	log.late = true
+	shelve(t, a, map[string][]byte{"map/orders/0/000000": []byte("late"), "map/orders/0/000001": []byte("late"), "direction": []byte("late")})
+	late, values := log.keys, log.values
+	log.drop(late) // as if the second try were lost as well
+	b := open()
+	claim(b)
+	log.simLog.append(late, values)
+	for range 3 {
+		holds(t, b, "", want)
+		holds(t, open(), "", want)
+		log.compact(0)
+		holds(t, open(), "", want)
+		claim(open())
+	}
+	as[*state.SupersededError](t, b.Put(t.Context(), map[string][]byte{"direction": []byte("of b, which has lost it")}))
+	shelve(t, open(), map[string][]byte{"direction": []byte("of somebody who claims nothing")})
+	shelve(t, a, map[string][]byte{"map/orders/1/000000": []byte("unclaimed")})
+}
+
+// A file has the same rules: a process may have stood still between its look at
+// the file and its line.
+func TestFileShelfLateLine(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mirror", "shelf.jsonl")
+	a := state.NewFileShelf(dir)
+	read := func() []byte {
+		t.Helper()
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if err := a.Claim(t.Context(), []string{"map/orders/0/"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	shelve(t, a, map[string][]byte{"map/orders/0/0": []byte("1"), "rate": []byte("1")})
+	before := read()
+	shelve(t, a, map[string][]byte{"map/orders/0/0": []byte("late"), "map/orders/0/1": []byte("late"), "rate": []byte("late")})
+	late := read()[len(before):]
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, before, 0o600)); err != nil { // the line was not written yet
+		t.Fatal(err)
+	}
+	b := state.NewFileShelf(dir)
+	if err := b.Claim(t.Context(), []string{"map/orders/0/"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	shelve(t, b, map[string][]byte{"rate": []byte("2")})
+	if err := os.WriteFile(path, append(read(), late...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]byte{"map/orders/0/0": []byte("1"), "rate": []byte("2")}
+	holds(t, b, "", want)
+	holds(t, state.NewFileShelf(dir), "", want)
+	as[*state.SupersededError](t, a.Put(t.Context(), map[string][]byte{"map/orders/0/0": []byte("3")}))
+	for i := range 60 { // until it is written anew
+		shelve(t, b, map[string][]byte{"much": bytes.Repeat([]byte{byte(i)}, 50_000)})
+	}
+	shelve(t, b, map[string][]byte{"much": nil})
+	if n := len(read()); n > 2<<20 {
+		t.Errorf("%d bytes", n)
+	}
+	holds(t, state.NewFileShelf(dir), "", want)
+	as[*state.SupersededError](t, a.Put(t.Context(), map[string][]byte{"map/orders/0/0": []byte("3")}))
+}
+
+// What an older kplan has kept is read, and replaced by what is kept now.
+func TestShelfOfAnOlderVersion(t *testing.T) {
+	log := &lateLog{}
+	log.simLog.append([]string{"a", "b", "c", "c", "a"}, [][]byte{{1, 1, 1, '1'}, {1, 1, 1, 'x'}, {1, 1, 1, 'y'}, {1, 0, 2}, {1, 1, 2, '2'}})
+	s := state.NewLogShelf(log, "the topic")
+	holds(t, s, "", map[string][]byte{"a": []byte("2"), "b": []byte("x")})
+	shelve(t, s, map[string][]byte{"a": []byte("3"), "c": []byte("z")})
+	log.simLog.append([]string{"a"}, [][]byte{{1, 1, 2, '2'}}) // a late one
+	for range 2 {
+		holds(t, state.NewLogShelf(log, "the topic"), "", map[string][]byte{"a": []byte("3"), "b": []byte("x"), "c": []byte("z")})
+		log.compact(0)
+	}
+
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "mirror"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var text []byte
+	for _, line := range []string{`{"a":"MQ==","b":"eA=="}`, `{"a":"Mg==","c":"eQ=="}`, `{"c":null}`} {
+		text = fmt.Appendf(text, "\n%08x %s\n", crc32.Checksum([]byte(line), crc32.MakeTable(crc32.Castagnoli)), line)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mirror", "shelf.jsonl"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := state.NewFileShelf(dir)
+	holds(t, f, "", map[string][]byte{"a": []byte("2"), "b": []byte("x")})
+	shelve(t, f, map[string][]byte{"a": []byte("3"), "c": []byte("z")})
+	holds(t, state.NewFileShelf(dir), "", map[string][]byte{"a": []byte("3"), "b": []byte("x"), "c": []byte("z")})
+}
+
+// cutLog takes nothing while it is cut.
+type cutLog struct {
+	state.Log
+	mu        sync.Mutex // guards what follows
+	cut, seen bool
+}
+
+func (c *cutLog) Append(ctx context.Context, keys []string, values [][]byte) (int64, error) {
+	c.mu.Lock()
+	cut := c.cut
+	c.seen = c.seen || cut
+	c.mu.Unlock()
+	if cut {
+		return 0, errors.New("cut off")
+	}
+	return c.Log.Append(ctx, keys, values)
+}
+
+// during does something while a Put cannot go on, and returns what became of it.
+func (c *cutLog) during(t *testing.T, s state.Shelf, values map[string][]byte, do func()) error {
+	t.Helper()
+	c.mu.Lock()
+	c.cut, c.seen = true, false
+	c.mu.Unlock()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Put(t.Context(), values) }()
+	for tried := false; !tried; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		tried = c.seen
+		c.mu.Unlock()
+	}
+	do()
+	c.mu.Lock()
+	c.cut = false
+	c.mu.Unlock()
+	return <-ended
 }
 
 // lateLog keeps one append back.

@@ -33,9 +33,10 @@ const (
 )
 
 // FileShelf keeps its values in one file of a local disk. Each Put appends one
-// line, a checksum and a JSON object of values (null: removed), and syncs the
-// file once, however many values it has. When most of the file is old values it
-// is written anew.
+// line, a checksum and a JSON object of entries, and syncs the file once, however
+// many values it has. Which entry counts is for shelfFold to say, since a process
+// may have stood still before it wrote its line. When most of the file is old
+// values it is written anew.
 //
 // Lines are appended by one write each, which the system keeps apart, so that
 // writers do not wait for each other: one that stands still, or is frozen, holds
@@ -46,17 +47,19 @@ type FileShelf struct {
 	dir string
 
 	mu     sync.Mutex // guards what follows
-	values map[string][]byte
-	live   int64    // about the bytes that the values need
-	file   *os.File // that was read; it stays open, so that no other file can be taken for it
-	read   int64    // bytes of it that are in values
+	fold   *shelfFold
+	claims map[string]claimed // that this one has made, by scope
+	file   *os.File           // that was read; it stays open, so that no other file can be taken for it
+	read   int64              // bytes of it that are in fold
 }
 
 var _ Shelf = (*FileShelf)(nil)
 
 // NewFileShelf returns the shelf of a migration whose state is in that
 // directory. Nothing is touched before the first call.
-func NewFileShelf(dir string) *FileShelf { return &FileShelf{dir: filepath.Join(dir, shelfDir)} }
+func NewFileShelf(dir string) *FileShelf {
+	return &FileShelf{dir: filepath.Join(dir, shelfDir), fold: newShelfFold(), claims: map[string]claimed{}}
+}
 
 func (s *FileShelf) path() string { return filepath.Join(s.dir, shelfName) }
 
@@ -77,18 +80,44 @@ func (s *FileShelf) All(ctx context.Context, prefix string) (map[string][]byte, 
 	if err := s.catchUp(); err != nil {
 		return nil, err
 	}
-	return withPrefix(s.values, prefix), nil
+	return s.fold.visible(prefix), nil
 }
 
-// Put appends a line.
+// Put appends a line, and reads it back.
 func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) error {
 	if len(values) == 0 {
 		return nil
 	}
-	line, err := shelfLine(values)
-	if err != nil {
-		return err
+	return s.write(ctx, func() (puts []shelfPut, err error) {
+		for _, name := range inOrder(values) {
+			epoch, err := owned(s.fold, s.claims, name)
+			if err != nil {
+				return nil, err
+			}
+			puts = append(puts, shelfPut{name: name, shelved: s.fold.next(name, epoch, values[name])})
+		}
+		return puts, nil
+	})
+}
+
+// Claim makes this shelf the owner of scopes.
+func (s *FileShelf) Claim(ctx context.Context, scopes []string, lease func() error) error {
+	if len(scopes) == 0 {
+		return nil
 	}
+	return s.write(ctx, func() (puts []shelfPut, err error) {
+		for _, scope := range scopes {
+			claim := shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}
+			puts = append(puts, shelfPut{name: scope, shelved: claim})
+			s.claims[scope] = claimed{epoch: claim.epoch, lease: lease}
+		}
+		return puts, nil
+	})
+}
+
+// write appends the entries that follow what is in the file while nobody writes
+// it anew.
+func (s *FileShelf) write(ctx context.Context, entries func() ([]shelfPut, error)) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return &WriteError{Path: s.dir, What: shelfWhat, Err: err}
 	}
@@ -96,11 +125,43 @@ func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) error {
 	if ok, err := lock.TryRLockContext(ctx, shelfWait); err != nil || !ok {
 		return fmt.Errorf("waiting until %s is written anew: %w", s.path(), errors.Join(err, context.Cause(ctx)))
 	}
-	size, err := s.append(line)
-	if err := errors.Join(err, lock.Unlock()); err != nil {
-		return &WriteError{Path: s.path(), What: shelfWhat, Err: err}
+	size, err := s.writeLocked(entries)
+	if unlockErr := lock.Unlock(); unlockErr != nil {
+		err = errors.Join(err, &WriteError{Path: s.path(), What: shelfWhat, Err: unlockErr})
+	}
+	if err != nil {
+		return err
 	}
 	return s.tidy(size)
+}
+
+func (s *FileShelf) writeLocked(entries func() ([]shelfPut, error)) (size int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.catchUp(); err != nil {
+		return 0, err
+	}
+	puts, err := entries()
+	if err != nil {
+		return 0, err
+	}
+	try := newID()
+	for i := range puts {
+		puts[i].key = puts[i].name + keySeparator + try
+	}
+	line, err := shelfLine(puts)
+	if err != nil {
+		return 0, err
+	}
+	if size, err = s.append(line); err != nil {
+		return 0, &WriteError{Path: s.path(), What: shelfWhat, Err: err}
+	}
+	s.fold.await(puts)
+	defer clear(s.fold.own)
+	if err := s.catchUp(); err != nil {
+		return 0, err
+	}
+	return size, s.fold.counted(puts)
 }
 
 func (s *FileShelf) lock() *flock.Flock {
@@ -130,13 +191,13 @@ func (s *FileShelf) append(line []byte) (size int64, err error) {
 func (s *FileShelf) tidy(size int64) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if size < shelfSlack+4*s.live {
+	if size < shelfSlack+4*s.fold.size {
 		return nil
 	}
 	if err := s.catchUp(); err != nil { // most of it, before others have to wait
 		return err
 	}
-	if size < shelfSlack+4*s.live {
+	if size < shelfSlack+4*s.fold.size {
 		return nil
 	}
 	lock := s.lock()
@@ -147,11 +208,16 @@ func (s *FileShelf) tidy(size int64) (err error) {
 	if err := s.catchUp(); err != nil {
 		return err
 	}
-	line, err := shelfLine(s.values)
-	if err == nil {
-		err = writeWhole(s.dir, shelfName, line)
+	// Nobody is in the middle of a Put: what was removed need not be remembered.
+	var lines []byte
+	for _, some := range [][]shelfPut{s.fold.entries(s.fold.values), s.fold.entries(s.fold.owners)} { // a claim does away with what comes behind it
+		line, err := shelfLine(some)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, line...)
 	}
-	return err
+	return writeWhole(s.dir, shelfName, lines)
 }
 
 // catchUp reads on. It is called with mu held.
@@ -168,7 +234,6 @@ func (s *FileShelf) catchUp() error {
 	}
 	if err == nil && s.file == nil {
 		if s.file, err = os.Open(s.path()); err == nil {
-			s.values = map[string][]byte{}
 			there, err = s.file.Stat()
 		}
 	}
@@ -185,7 +250,7 @@ func (s *FileShelf) catchUp() error {
 // forget begins anew. It is called with mu held.
 func (s *FileShelf) forget() error {
 	file := s.file
-	s.values, s.live, s.file, s.read = nil, 0, nil, 0
+	s.fold, s.file, s.read = newShelfFold(), nil, 0
 	if file == nil {
 		return nil
 	}
@@ -204,10 +269,9 @@ func (s *FileShelf) takeLines(added []byte) error {
 			return nil
 		}
 		if line := added[:end]; len(line) > 0 {
-			values, err := shelfValues(line)
+			err := s.takeLine(line)
 			switch {
 			case err == nil:
-				s.take(values)
 			case !torn(line):
 				return &DamagedError{Path: s.path(), Why: fmt.Sprintf("the line at byte %d is damaged: %v", s.read, err),
 					Do: "It holds the mirror's producer id and offset maps: restore the file from a copy, beside no running mirror"}
@@ -226,32 +290,46 @@ func torn(line []byte) bool {
 	return !bytes.HasSuffix(line, []byte{'}'}) || bytes.IndexByte(line, 0) >= 0
 }
 
-func (s *FileShelf) take(values map[string][]byte) {
-	for name, value := range values {
-		if old, there := s.values[name]; there {
-			s.live -= shelfNeed(name, old)
-		}
-		if value == nil {
-			delete(s.values, name)
-			continue
-		}
-		s.values[name] = value
-		s.live += shelfNeed(name, value)
+// takeLine takes the entries of a line. Those of the first form were values, or
+// null for one that was removed, of which the last one counted.
+func (s *FileShelf) takeLine(line []byte) error {
+	rest, entries := bytes.CutPrefix(line, []byte(lineOfEntries))
+	values, err := shelfValues(rest)
+	if err != nil {
+		return err
 	}
+	for name, value := range values {
+		switch {
+		case entries:
+			if err := s.fold.take(name, value); err != nil {
+				return fmt.Errorf("the entry %q %w", name, err)
+			}
+		case value == nil:
+			s.fold.add(name, shelved{kind: entryRemoved, named: true})
+		default:
+			s.fold.add(name, shelved{kind: entryValue, value: value, named: true})
+		}
+	}
+	clear(s.fold.stale) // nothing is compacted here
+	return nil
 }
 
-// shelfNeed is about how many bytes of a line a value takes.
-func shelfNeed(name string, value []byte) int64 { return int64(len(name) + len(value)*4/3 + 8) }
+// lineOfEntries begins a line that has entries and not values.
+const lineOfEntries = "entries "
 
-// shelfLine makes a line of values. JSON writes bytes as base64, so that there is
+// shelfLine makes a line of entries. JSON writes bytes as base64, so that there is
 // no other line break in it, and no brace but at its ends. It begins with a line
 // break of its own: what a torn one has left does not spoil it.
-func shelfLine(values map[string][]byte) ([]byte, error) {
+func shelfLine(puts []shelfPut) ([]byte, error) {
+	values := make(map[string][]byte, len(puts))
+	for _, p := range puts {
+		values[p.key] = p.encode()
+	}
 	text, err := json.Marshal(values)
 	if err != nil {
 		return nil, fmt.Errorf("encoding values for the shelf: %w", err)
 	}
-	return fmt.Appendf(nil, "\n%08x %s\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)), text), nil
+	return fmt.Appendf(nil, "\n%s%08x %s\n", lineOfEntries, crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)), text), nil
 }
 
 func shelfValues(line []byte) (map[string][]byte, error) {

@@ -54,6 +54,26 @@ func (l *simLog) compact(active int) {
 	l.entries = compacted(l.entries, active)
 }
 
+// drop makes it as if entries had never come.
+func (l *simLog) drop(keys []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.entries = slices.DeleteFunc(l.entries, func(e simEntry) bool { return slices.Contains(keys, e.key) })
+}
+
+// living are the keys that have a value.
+func (l *simLog) living() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var keys []string
+	for _, e := range l.entries {
+		if e.value != nil {
+			keys = append(keys, e.key)
+		}
+	}
+	return keys
+}
+
 func compacted(entries []simEntry, active int) []simEntry {
 	last := map[string]int64{}
 	closed := max(0, len(entries)-active)

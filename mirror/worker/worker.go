@@ -57,6 +57,7 @@ func New(conf Config) (*Worker, error) {
 		kick: make(chan struct{}, 1), beatNow: make(chan struct{}, 1), lookNow: make(chan struct{}, 1),
 		assigned: map[wire.Partition]bool{}, topics: map[string]Topic{}, held: map[wire.Partition]bool{},
 	}
+	w.keeper.Lease = w.lease.check
 	w.owned.Store(&map[wire.Partition]bool{})
 	w.epoch, w.surveyed = -1, -1
 	w.done.Store(-1)
