@@ -140,17 +140,27 @@ func (c *Copier) spread(all []*part) {
 	}
 }
 
+// Left is how partitions were left.
+type Left struct {
+	// Settled are those of which nothing can be under way any more: of this process
+	// or an earlier one, on connections that have broken meanwhile, too.
+	Settled []wire.Partition
+	// Until is from when on nothing of the others can arrive any more that the
+	// target would not recognise (R23). Zero: nothing can now.
+	Until time.Time
+}
+
 // Remove ends the copy of partitions: nothing more is read and sent, what is
 // under way comes to its end, the maps are kept, and the Copier forgets them.
 // When ctx ends first they are forgotten at once, and the maps are not kept:
 // somebody else may have them by then. The error is an *AssignedError before
 // anything was done, or that of the store, or ctx's cause.
-func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) error {
+func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) (Left, error) {
 	var leaving []*part
 	for _, id := range partitions {
 		p := c.part(id)
 		if p == nil {
-			return &AssignedError{Partition: id}
+			return Left{}, &AssignedError{Partition: id}
 		}
 		leaving = append(leaving, p)
 	}
@@ -164,8 +174,23 @@ func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) error 
 	if err == nil {
 		err = c.keep(leaving)
 	}
-	c.forget(leaving)
-	return err
+	return c.forget(leaving), err
+}
+
+// left adds how a partition is left now: not before, since what was under way
+// may have been lost until the last moment. p.mu is held.
+func (p *part) left(c *Copier, now time.Time, sum *Left) {
+	until := p.quiet
+	unknown := p.ahead || p.lostOld || p.latest > 0 && c.forgotten(p.latest, now)
+	if len(p.flight) > 0 {
+		until, unknown = now.Add(c.Wait), true
+	}
+	switch {
+	case !now.Before(until):
+		sum.Settled = append(sum.Settled, p.Partition)
+	case unknown && until.After(sum.Until):
+		sum.Until = until
+	}
 }
 
 // awaitLanding waits until nothing of the partitions is under way.
@@ -196,7 +221,7 @@ func flying(parts []*part) bool {
 	return false
 }
 
-func (c *Copier) forget(parts []*part) {
+func (c *Copier) forget(parts []*part) (sum Left) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.table.Load()
@@ -208,11 +233,14 @@ func (c *Copier) forget(parts []*part) {
 	}
 	made.order = ordered(made.parts)
 	c.table.Store(made)
+	now := time.Now()
 	for _, p := range parts {
 		p.mu.Lock()
+		p.left(c, now, &sum)
 		p.stop(errForgotten)
 		p.mu.Unlock()
 	}
+	return sum
 }
 
 // errForgotten is the reason of partitions that nobody sees any more: answers

@@ -107,10 +107,10 @@ func TestPartitionsComeAndGoOnRealBrokers(t *testing.T) {
 		t.Errorf("added twice: %v", err)
 	}
 	s.write(t, 1000)
-	if err := first.Remove(t.Context(), p[:2]); err != nil {
+	if _, err := first.Remove(t.Context(), p[:2]); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.Remove(t.Context(), p[:1]); !errors.As(err, &assigned) || assigned.Assigned {
+	if _, err := first.Remove(t.Context(), p[:1]); !errors.As(err, &assigned) || assigned.Assigned {
 		t.Errorf("removed twice: %v", err)
 	}
 	if err := first.Drained(t.Context(), map[wire.Partition]int64{p[0]: 0}); !errors.As(err, &assigned) {

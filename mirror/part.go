@@ -88,6 +88,7 @@ type part struct {
 	tries     int        // failures without an acknowledgement in between
 	until     time.Time  // not to be resumed before
 	quiet     time.Time  // from then on nothing is under way that nobody waits for
+	lostOld   bool       // a request was lost whose records the target may not recognise when they come late
 	looked    time.Time  // when the target's log end was asked for that the plan goes on from
 	doubt     error      // what seems to be wrong, and is looked into by the resumer
 	looking   bool       // it is, or what is on the target is looked at

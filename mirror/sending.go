@@ -375,6 +375,7 @@ func (p *part) failed(c *Copier, sent cut, err error) {
 	}
 	if wire.Lost(err) {
 		p.quiet = time.Now().Add(c.Wait)
+		p.lostOld = p.lostOld || c.forgotten(sent.time, time.Now())
 	}
 	p.mu.Unlock()
 	c.reroute()

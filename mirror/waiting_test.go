@@ -141,7 +141,7 @@ func TestRemoveAtOnce(t *testing.T) {
 	why := errors.New("the partition is gone")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
-	if err := c.Remove(ctx, f.partitions); !errors.Is(err, why) {
+	if _, err := c.Remove(ctx, f.partitions); !errors.Is(err, why) {
 		t.Errorf("it says: %v", err)
 	}
 	if got := c.Status(); len(got) != 0 {

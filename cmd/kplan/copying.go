@@ -286,20 +286,22 @@ func (m *copying) End(ctx context.Context, topics []string) error {
 	if err != nil || copier == nil {
 		return err
 	}
-	var leaving, quiet []wire.Partition
+	var leaving []wire.Partition
 	for _, s := range copier.Status() {
-		if !slices.Contains(topics, s.Topic) {
-			continue
-		}
-		leaving = append(leaving, s.Partition)
-		if s.Quiet {
-			quiet = append(quiet, s.Partition)
+		if slices.Contains(topics, s.Topic) {
+			leaving = append(leaving, s.Partition)
 		}
 	}
-	if err := copier.Remove(ctx, leaving); err != nil {
+	left, err := copier.Remove(ctx, leaving)
+	if err != nil {
 		return fmt.Errorf("ending the copy of %s: %w", strings.Join(topics, ", "), err)
 	}
-	return m.keeper.Settle(ctx, quiet)
+	select { // a request that was lost may still arrive, and not be recognised (R23)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(time.Until(left.Until)):
+	}
+	return m.keeper.Settle(ctx, left.Settled)
 }
 
 // Lag adds up what is not copied yet.

@@ -209,23 +209,17 @@ func (w *Worker) heldOf(ps []wire.Partition) []wire.Partition {
 }
 
 // drop ends the copy of partitions. The next owner need not wait when nothing of
-// ours is under way, nor can be anything of the owner before us. hands is held.
+// ours is under way, nor can be anything of the owner before us: that is judged
+// when the copy has ended, since a request may be lost while it ends. hands is
+// held.
 func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
 	if len(ps) == 0 {
 		return nil
 	}
-	quiet := map[wire.Partition]bool{}
-	for _, s := range w.copier.Status() {
-		quiet[s.Partition] = s.Quiet
-	}
-	err := w.copier.Remove(ctx, ps)
+	left, err := w.copier.Remove(ctx, ps)
 	now := w.conf.Clock.Now()
 	leased := w.lease.check() == nil // else somebody else may have them by now
-	var settled []wire.Partition
 	for _, p := range ps {
-		if leased && quiet[p] {
-			settled = append(settled, p)
-		}
 		delete(w.held, p)
 	}
 	w.own(func(owned map[wire.Partition]bool) {
@@ -234,17 +228,20 @@ func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
 		}
 	})
 	w.share()
+	if rest := time.Until(left.Until); rest > 0 {
+		w.wary = max(w.wary, now+rest)
+	}
 	if err != nil {
 		w.wary = now + w.conf.Wait
 		return fmt.Errorf("ending the copy of %d partitions: %w", len(ps), err)
 	}
-	if len(settled) == 0 {
+	if len(left.Settled) == 0 || !leased {
 		return nil
 	}
 	keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), claiming)
 	defer cancel()
-	if err := w.keeper.Settle(keeping, settled); err != nil {
-		return fmt.Errorf("noting that %d partitions were left in order: %w", len(settled), err)
+	if err := w.keeper.Settle(keeping, left.Settled); err != nil {
+		return fmt.Errorf("noting that %d partitions were left in order: %w", len(left.Settled), err)
 	}
 	return nil
 }

@@ -1,0 +1,101 @@
+package mirror_test
+
+import (
+	"context"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"kplan/mirror"
+	"kplan/mirror/wire"
+)
+
+// cable is connections that can be cut all at once.
+type cable struct {
+	mu   sync.Mutex // guards what follows
+	open []net.Conn
+}
+
+func (l *cable) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	if err == nil {
+		l.mu.Lock()
+		l.open = append(l.open, c)
+		l.mu.Unlock()
+	}
+	return c, err
+}
+
+func (l *cable) cut() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.open {
+		_ = c.Close() // once more than once is fine
+	}
+}
+
+// A request that is lost while a partition is handed over may still arrive: the
+// partition is not left in order, though nothing was wrong when that began. Where
+// the target may not recognise it, whoever relies on the end has to wait.
+func TestLostWhileLeaving(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		lose    bool
+		maxAge  time.Duration
+		ahead   bool
+		settled int
+		waits   bool
+	}{
+		"in order":        {settled: 1},
+		"lost":            {lose: true},
+		"lost, and old":   {lose: true, maxAge: time.Nanosecond, waits: true},
+		"lost, compacted": {lose: true, ahead: true, waits: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFaked(t, 1)
+			f.write(t, 20)
+			var l cable
+			target := wire.New(wire.Options{Bootstrap: f.target.Bootstrap(), Pool: wire.NewPool(16 << 20), Dial: l.dial})
+			t.Cleanup(target.Close)
+			copier, _ := f.run(t, func(conf *mirror.Config) {
+				conf.Target, conf.MaxAge, conf.Wait = target, c.maxAge, time.Hour
+				conf.Partitions = map[wire.Partition]mirror.Assignment{f.partitions[0]: {Ahead: c.ahead}}
+			})
+			f.drained(t, copier, f.partitions...)
+			if c.lose {
+				arrived := make(chan struct{}, 16)
+				f.target.Fake().ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+					f.target.Fake().KeepControl()
+					arrived <- struct{}{}
+					return nil, nil, true // no answer
+				})
+				f.write(t, 1)
+				<-arrived
+			}
+			left := make(chan mirror.Left, 1)
+			go func() {
+				l, err := copier.Remove(t.Context(), f.partitions)
+				if err != nil {
+					t.Error(err)
+				}
+				left <- l
+			}()
+			if c.lose {
+				select {
+				case l := <-left:
+					t.Fatalf("it did not wait for what is under way: %+v", l)
+				case <-time.After(50 * time.Millisecond): // it waits by now, or will see the same
+				}
+				l.cut()
+			}
+			got := <-left
+			if len(got.Settled) != c.settled || got.Until.After(time.Now()) != c.waits {
+				t.Errorf("left in order: %v; until %v, want a wait: %v", got.Settled, got.Until, c.waits)
+			}
+		})
+	}
+}
