@@ -63,14 +63,20 @@ func (r *run) lagCondition(ctx context.Context, s *graph.Step, g *plan.Gate, hel
 	c := GateCondition{Name: "max_lag"}
 	left := "unread on the source"
 	lag, err := r.sourceLag(ctx)
+	unknown := 0
 	if r.Mirror != nil {
 		left = "not copied"
 		var copying CopyLag
 		copying, err = r.Mirror.Lag(ctx, r.copiedTopics())
-		lag = copying.Records
+		lag, unknown = copying.Records, copying.Unknown
 	}
 	if err != nil {
 		return c, err
+	}
+	if unknown > 0 {
+		held.since = time.Time{}
+		c.Text = fmt.Sprintf("of %s is not known yet how many records are %s, %d at most", plural(unknown, "partition"), left, most)
+		return c, nil
 	}
 	if lag > most {
 		held.since = time.Time{}

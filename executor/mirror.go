@@ -34,7 +34,24 @@ type Copied interface {
 // CopyLag is how much is not copied yet.
 type CopyLag struct {
 	Records int64
-	Text    string // the rate, the time it will take, what limits it
+	// Unknown is of how many partitions nothing has told yet how far their copy is;
+	// all that their logs have is in Records.
+	Unknown int
+	// Unattended is for how long nobody copies: no worker gives a sign of life.
+	Unattended time.Duration
+	Text       string // the rate, the time it will take, what limits it
+}
+
+// String says it for people.
+func (l CopyLag) String() string {
+	text := plural(int(l.Records), "record") + " to copy"
+	if l.Unknown > 0 {
+		text += fmt.Sprintf(" at most, since of %s is not known yet how far the copy is", plural(l.Unknown, "partition"))
+	}
+	if l.Text != "" {
+		text += ", " + l.Text
+	}
+	return text
 }
 
 // Throttled holds the copy back, at any time; 0: not at all.
@@ -208,24 +225,29 @@ func (r *run) passed(ctx context.Context, s *graph.Step, topics []string, marks 
 		if err != nil || len(there) == len(marks) {
 			return err
 		}
-		if err := r.tellLag(ctx, s, topics); err != nil {
+		lag, err := r.Mirror.Lag(ctx, topics)
+		if err != nil {
 			return err
 		}
+		if lag.Unattended > unattendedLimit {
+			return &TimeoutError{What: "a sign of life of the mirror's workers", Limit: unattendedLimit, Left: lag.String(), Do: "Start one, then apply again"}
+		}
+		r.progress(s, StepProgress{Text: lag.String()})
 		if err := r.tick(ctx); err != nil {
 			return err
 		}
 	}
 }
 
+// unattendedLimit is for how long the copy may wait for somebody to carry it out,
+// while no service stands still for it.
+const unattendedLimit = 10 * time.Minute
+
 func (r *run) tellLag(ctx context.Context, s *graph.Step, topics []string) error {
 	lag, err := r.Mirror.Lag(ctx, topics)
 	if err != nil {
 		return err
 	}
-	text := plural(int(lag.Records), "record") + " to copy"
-	if lag.Text != "" {
-		text += ", " + lag.Text
-	}
-	r.progress(s, StepProgress{Text: text})
+	r.progress(s, StepProgress{Text: lag.String()})
 	return nil
 }

@@ -66,7 +66,7 @@ func mirrorDrain(ctx context.Context, r *run, s *graph.Step) (any, string, error
 				return nil, "", err
 			}
 			return nil, "", &TimeoutError{What: "the copy of " + topicsOf(s) + " coming to its end", Limit: limit,
-				Left: fmt.Sprintf("%s to copy, %s", plural(int(lag.Records), "record"), lag.Text),
+				Left: lag.String(),
 				Do:   "Look at what limits the mirror (kplan mirror's metrics, the target's replicas, a throttle), then apply again"}
 		}
 		if err := r.tick(ctx); err != nil {
@@ -83,25 +83,24 @@ func topicsOf(s *graph.Step) string {
 }
 
 // drainedTo returns where the target's logs end when all before the bounds is
-// copied, nil while something is missing. Topics that no service uses may go on
-// to be written, and copied, behind the bounds.
+// copied, nil while something is missing: what the mirror says is proven by the
+// target's own log ends (R4, R5). Topics that no service uses may go on to be
+// written, and copied, behind the bounds.
 func (r *run) drainedTo(ctx context.Context, s *graph.Step, topics []string, bounds offsets) (offsets, error) {
 	copied, err := r.Mirror.Translate(ctx, bounds)
 	if err != nil || len(copied) < len(bounds) {
 		return nil, err
-	}
-	if s.Topic == "" {
-		return copied, nil
 	}
 	ends, err := r.Target.LogEnds(ctx, topics)
 	if err != nil {
 		return nil, err
 	}
 	for tp, want := range copied {
-		switch e := ends[tp]; {
-		case e.LogEnd > want:
+		e, told := ends[tp]
+		switch {
+		case told && e.LogEnd > want && s.Topic != "":
 			return nil, &NotMirroredError{Partition: tp, Copied: want, LogEnd: e.LogEnd}
-		case e.LogEnd < want || e.HighWatermark < want:
+		case !told || e.LogEnd < want || e.HighWatermark < want:
 			return nil, nil
 		}
 	}
@@ -117,6 +116,9 @@ func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error)
 	}
 	text := "nothing is copied to " + topicsOf(s) + " any more"
 	if s.Topic == "" { // no hold and no release come behind
+		if err := r.stillThere(ctx, topics); err != nil {
+			return nil, "", err
+		}
 		return endFacts{Topics: slices.Concat(slices.Sorted(maps.Keys(r.endedRest())), topics)}, text, r.giveBack(ctx, topics)
 	}
 	facts, err := r.copyEnds(topics)
@@ -133,6 +135,39 @@ func mirrorStop(ctx context.Context, r *run, s *graph.Step) (any, string, error)
 		}
 	}
 	return nil, text, nil
+}
+
+// LostCopyError says that the target does not have any more what was copied.
+type LostCopyError struct {
+	Partition cluster.TopicPartition
+	Copied    int64 // where the copy ended on the target, at least
+	LogEnd    int64
+}
+
+func (e *LostCopyError) Error() string {
+	return fmt.Sprintf("%s: the target's log ends at %d, and the copy had been there up to %d: records are lost there, as by an unclean election. Copy the partition anew", e.Partition, e.LogEnd, e.Copied)
+}
+
+// stillThere looks once more, now that nothing is copied any more, whether the
+// target has what the drain of topics without services has seen there.
+func (r *run) stillThere(ctx context.Context, topics []string) error {
+	var facts copyFacts
+	if !r.hasFacts(graph.RestDrain) {
+		return nil
+	}
+	if err := r.decode(graph.RestDrain, &facts); err != nil {
+		return err
+	}
+	ends, err := r.Target.LogEnds(ctx, topics)
+	if err != nil {
+		return err
+	}
+	for tp, want := range facts.Ends {
+		if e, told := ends[tp]; told && e.LogEnd < want {
+			return &LostCopyError{Partition: tp, Copied: want, LogEnd: e.LogEnd}
+		}
+	}
+	return nil
 }
 
 // endCopy waits until no process of the mirror writes to the topics any more,

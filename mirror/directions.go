@@ -48,6 +48,9 @@ type Entry struct {
 	// Silence is how long after its last writing nothing of it can arrive any
 	// more: its lease, and the time for which a request may be under way.
 	Silence   time.Duration `json:"silence_ns"`
+	Wait      time.Duration `json:"wait_ns,omitempty"` // the second of these alone; 0: not told
+	Unknown   int           `json:"unknown,omitempty"` // of its partitions: those whose lag is not known yet, and not in Lag
+	Space     string        `json:"space,omitempty"`   // where PID means something: boot id and PID namespace
 	WrittenAt time.Time     `json:"written_at"`
 }
 
@@ -154,7 +157,8 @@ func Entries(ctx context.Context, shelf Shelf) (map[string]Entry, error) {
 	return all, nil
 }
 
-// Enter keeps what a worker tells of itself.
+// Enter keeps what a worker tells of itself. The first time, and whenever the
+// entry was taken away meanwhile, it has to be claimed first, with ClaimEntry.
 func Enter(ctx context.Context, shelf Shelf, e Entry) error {
 	text, err := json.Marshal(e)
 	if err != nil {
@@ -163,22 +167,32 @@ func Enter(ctx context.Context, shelf Shelf, e Entry) error {
 	return shelf.Put(ctx, map[string][]byte{workerPrefix + e.ID: text})
 }
 
+// ClaimEntry makes a worker the one that keeps its entry: what somebody else has
+// sent about it, as to take it away, counts no more.
+func ClaimEntry(ctx context.Context, shelf Shelf, id string) error {
+	return claim(ctx, shelf, []string{workerPrefix + id}, nil)
+}
+
 // Leave says that a worker does nothing any more.
 func Leave(ctx context.Context, shelf Shelf, id string) error {
 	return shelf.Put(ctx, map[string][]byte{workerPrefix + id: nil})
 }
 
-// BarrierError says who has not carried out the directions yet.
+// BarrierError says which workers have not carried out the directions yet.
 type BarrierError struct {
 	Epoch   int64
-	Workers []Entry
+	Workers []Sign
 	Err     error // why nobody waits any more
 }
 
 func (e *BarrierError) Error() string {
 	var names []string
 	for _, w := range e.Workers {
-		names = append(names, w.Name())
+		name := w.Name()
+		if w.Dead {
+			name += fmt.Sprintf(", which is dead and is waited for %s longer", w.Left.Round(time.Second))
+		}
+		names = append(names, name)
 	}
 	return fmt.Sprintf("waiting for the mirror's workers to carry out the directions of epoch %d: %s: %v. Look at their output; one that is ended lets go at once, one that was killed after its lease",
 		e.Epoch, strings.Join(names, ", "), e.Err)
@@ -189,45 +203,25 @@ func (e *BarrierError) Unwrap() error { return e.Err }
 const barrierPause = 250 * time.Millisecond
 
 // Barrier waits until no worker copies by older directions (R18): each has
-// carried out that epoch with nothing under way, or is gone, or its entry has
-// not changed for as long as it says itself (Silence), by the caller's clock.
-// now is a clock that counts suspended time. silent are the entries that were
-// found silent before, by id, with their serials: they are not waited for again
-// as long as they stay as they are; those that are found silent are added. The
-// error is that of the shelf, or a *BarrierError when ctx ends before.
-func Barrier(ctx context.Context, shelf Shelf, epoch int64, silent map[string]int64, now func() time.Duration) error {
-	type sign struct {
-		serial int64
-		at     time.Duration
-	}
-	seen := map[string]sign{}
+// carried out that epoch with nothing under way, or is gone, or nothing of it can
+// arrive any more by what the watch knows. waits is told whom is waited for, each
+// time that it looks; nil: it is not. The error is that of the shelf, or a
+// *BarrierError when ctx ends before.
+func Barrier(ctx context.Context, shelf Shelf, epoch int64, watch *Watch, waits func([]Sign)) error {
 	for {
-		entries, err := Entries(ctx, shelf)
+		signs, err := watch.Look(ctx, shelf)
 		if err != nil {
 			return err
 		}
-		var left []Entry
-		at := now()
-		for id, e := range entries {
-			if s, ok := seen[id]; !ok || s.serial != e.Serial {
-				seen[id] = sign{e.Serial, at}
-			}
-			serial, known := silent[id]
-			switch {
-			case e.Epoch >= epoch:
-			case known && serial == e.Serial:
-			case at-seen[id].at < e.Silence:
-				left = append(left, e)
-			default: // it has no lease before it has read the directions and entered itself anew
-				silent[id] = e.Serial
-			}
-		}
+		left := slices.DeleteFunc(signs, func(s Sign) bool { return s.Epoch >= epoch || s.Left == 0 })
 		if len(left) == 0 {
 			return nil
 		}
+		if waits != nil {
+			waits(left)
+		}
 		select {
 		case <-ctx.Done():
-			slices.SortFunc(left, func(a, b Entry) int { return strings.Compare(a.ID, b.ID) })
 			return &BarrierError{Epoch: epoch, Workers: left, Err: context.Cause(ctx)}
 		case <-time.After(barrierPause):
 		}

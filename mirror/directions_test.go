@@ -45,9 +45,9 @@ func TestBarrier(t *testing.T) {
 		began := time.Now()
 		now := func() time.Duration { return time.Since(began) }
 		s := newShelf()
-		silent := map[string]int64{}
+		watch := mirror.NewWatch(now, nil)
 		enter := func(id string, epoch, serial int64) {
-			if err := mirror.Enter(t.Context(), s, mirror.Entry{ID: id, Epoch: epoch, Serial: serial, Silence: 10 * time.Second}); err != nil {
+			if err := mirror.Enter(t.Context(), s, mirror.Entry{ID: id, Epoch: epoch, Serial: serial, Silence: 10 * time.Second, Wait: 4 * time.Second}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -55,7 +55,7 @@ func TestBarrier(t *testing.T) {
 		pass := func(epoch int64) {
 			passed.Store(false)
 			go func() {
-				if err := mirror.Barrier(t.Context(), s, epoch, silent, now); err != nil {
+				if err := mirror.Barrier(t.Context(), s, epoch, watch, nil); err != nil {
 					t.Error(err)
 				}
 				passed.Store(true)
@@ -99,7 +99,7 @@ func TestBarrier(t *testing.T) {
 		enter("a", 1, 2)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		err := mirror.Barrier(ctx, s, 2, silent, now)
+		err := mirror.Barrier(ctx, s, 2, watch, nil)
 		var barrier *mirror.BarrierError
 		if !errors.As(err, &barrier) || !errors.Is(err, context.DeadlineExceeded) || len(barrier.Workers) != 1 {
 			t.Errorf("gave up with %v", err)

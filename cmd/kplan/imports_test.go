@@ -37,6 +37,7 @@ func arrows() map[string][]string {
 		"kplan/internal/notify":         {"kplan/plan"},
 		"kplan/mirror":                  {"kplan/mirror/batch", "kplan/mirror/wire"},
 		"kplan/mirror/worker":           {"kplan/mirror", "kplan/mirror/wire", "kplan/internal/boottime"},
+		"kplan/mirror/driver":           {"kplan/mirror", "kplan/mirror/wire", "kplan/mirror/worker", "kplan/executor", "kplan/internal/cluster"},
 		"kplan/mirror/wire":             {"kplan/internal/endpoint"},
 		"kplan/mirror/batch":            {},
 		"kplan/docs/schema":             {},

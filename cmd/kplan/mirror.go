@@ -17,6 +17,7 @@ import (
 	"kplan/internal/cluster"
 	"kplan/internal/kafka"
 	"kplan/mirror"
+	"kplan/mirror/driver"
 	"kplan/mirror/wire"
 	"kplan/mirror/worker"
 	"kplan/plan"
@@ -118,7 +119,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	_, host := whoami()
 	r := &readiness{app: a, scene: s, shelf: shelf, stderr: cmd.ErrOrStderr()}
 	w, err := worker.New(worker.Config{
-		ID: id, Host: host, PID: os.Getpid(), Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
+		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
 		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: f.session},
 		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Clock: boottime.Clock{}, Log: log,
 	})
@@ -165,7 +166,7 @@ func runMirror(cmd *cobra.Command, w *worker.Worker, r *readiness, f mirrorFlags
 
 // moveShelf takes what the mirror keeps along when the state moves. The old
 // place has not said yet that it moved; afterwards the new one is ahead of it.
-func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from state.Backend) (err error) {
+func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from state.Backend, stderr io.Writer) (err error) {
 	st, err := from.Read(ctx)
 	if err != nil || state.Elsewhere(st, from) != nil {
 		return err // Move says what is wrong, or finishes what was interrupted
@@ -175,15 +176,8 @@ func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from s
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
-	entries, err := mirror.Entries(ctx, source)
-	if err != nil {
+	if err := driver.Alone(ctx, source, mirror.NewWatch(boottime.Clock{}.Now, deadHere), "moving the state: a worker goes on with the old place", func(text string) { note(stderr, "%s", text) }); err != nil {
 		return err
-	}
-	for _, e := range entries {
-		if age := time.Since(e.WrittenAt); age < deadWorker {
-			return fmt.Errorf("moving the state: %s gave a sign of life %s ago, and goes on with the old place. End it first; one that was killed is taken for dead after %s",
-				e.Name(), age.Round(time.Second), deadWorker)
-		}
 	}
 	target, closeTarget, err := a.shelf(ctx, p, p.State)
 	if err != nil {
@@ -202,9 +196,6 @@ func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from s
 	}
 	return nil
 }
-
-// deadWorker is the age of the last sign of life of a worker that lives no more.
-const deadWorker = time.Minute
 
 // The pools of memory for what brokers answer, in bytes.
 const (

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"kplan/executor/state"
+	"kplan/internal/boottime"
 	"kplan/mirror"
+	"kplan/mirror/driver"
 )
 
 // anew forgets what was copied of topics, so that their copy begins once more.
@@ -32,7 +35,7 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeShelf()) }()
-	if err := alone(ctx, shelf); err != nil {
+	if err := driver.Alone(ctx, shelf, mirror.NewWatch(boottime.Clock{}.Now, deadHere), "what was copied cannot be forgotten while it is copied", func(text string) { note(cmd.ErrOrStderr(), "%s", text) }); err != nil {
 		return err
 	}
 	if err := empty(ctx, s, topics); err != nil {
@@ -41,7 +44,7 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 	if err := mirror.NewKeeper(shelf).Forget(ctx, topics); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "What was copied of %d topics is forgotten; the next kplan apply, or the next worker, begins with their first record.\n", len(topics))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "What was copied of %s is forgotten; the next kplan apply, or the next worker, begins with their first record.\n", strings.Join(topics, ", "))
 	return err
 }
 

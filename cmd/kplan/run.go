@@ -41,7 +41,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.run, who: s.who, host: s.host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
-	copies, closeMirror, err := a.mirrorOf(ctx, p, c, s, log)
+	copies, closeMirror, err := a.mirrorOf(ctx, p, c, s, log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}

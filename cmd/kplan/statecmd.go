@@ -180,7 +180,7 @@ func newStateMove(a *app) *cobra.Command {
 					return err
 				}
 				defer func() { err = errors.Join(err, from.Close()) }()
-				if err := a.moveShelf(cmd.Context(), p, at, from); err != nil {
+				if err := a.moveShelf(cmd.Context(), p, at, from, cmd.ErrOrStderr()); err != nil {
 					return err
 				}
 				copied, err := state.Move(cmd.Context(), from, to, holder(whoami()))

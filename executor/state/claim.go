@@ -7,6 +7,12 @@ import (
 	"time"
 )
 
+// Ended reports whether the process of a holder is certain to have ended: it ran
+// where this one runs, and there is none of its number.
+func Ended(h Holder) bool {
+	return h.Space != "" && h.Space == Space() && h.PID > 0 && !processLives(h.PID)
+}
+
 // dead reports whether a holder is certainly dead: it ran where we run, and has
 // ended.
 func (k *Kafka) dead(h, me Holder) bool {

@@ -31,6 +31,10 @@ type Config struct {
 	ID   string // of its own, for good
 	Host string
 	PID  int
+	// Space is where PID means something, and Dead says whether the process of
+	// another worker is certain to have ended; "" and nil: nobody can tell.
+	Space string
+	Dead  func(mirror.Entry) bool
 
 	Source, Target *wire.Client
 	Group          Group

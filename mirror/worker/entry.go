@@ -33,7 +33,11 @@ func (w *Worker) obeyOnce(ctx context.Context, told *mirror.Entry, at *time.Dura
 	ctx, cancel := context.WithTimeout(ctx, w.conf.Group.Session/3)
 	defer cancel()
 	if !*entered {
-		if err := mirror.Enter(ctx, w.conf.Shelf, w.entry(told)); err != nil {
+		err := mirror.ClaimEntry(ctx, w.conf.Shelf, w.conf.ID)
+		if err == nil {
+			err = mirror.Enter(ctx, w.conf.Shelf, w.entry(told))
+		}
+		if err != nil {
 			return err
 		}
 		*entered = true
@@ -64,6 +68,7 @@ func (w *Worker) obeyOnce(ctx context.Context, told *mirror.Entry, at *time.Dura
 		return nil
 	}
 	if err := mirror.Enter(ctx, w.conf.Shelf, w.entry(told)); err != nil {
+		*entered = false // somebody may have taken this one for dead, and the entry away
 		return err
 	}
 	*at = sent
@@ -78,13 +83,17 @@ const mostTold = 100
 func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 	*told = mirror.Entry{
 		ID: w.conf.ID, Host: w.conf.Host, PID: w.conf.PID, Epoch: w.done.Load(), Serial: told.Serial + 1, WrittenAt: time.Now().UTC(),
-		Silence: w.conf.Group.Session + w.conf.Wait,
+		Silence: w.conf.Group.Session + w.conf.Wait, Wait: w.conf.Wait, Space: w.conf.Space,
 	}
 	all := w.copier.Status()
 	told.Rate = mirror.Total(all).ByteRate
 	for _, s := range all {
 		told.Partitions++
-		told.Lag += s.Lag()
+		if s.Heard.IsZero() {
+			told.Unknown++
+		} else {
+			told.Lag += s.Lag()
+		}
 		told.Records += s.Records
 		told.Bytes += s.Bytes
 		if s.Phase == mirror.Stopped && len(told.Stopped) < mostTold {

@@ -234,7 +234,7 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 		d := s.direct(way)
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, map[string]int64{}, s.clock.Now); err != nil {
+		if err := mirror.Barrier(ctx, s.shelf, d.Epoch, mirror.NewWatch(s.clock.Now, nil), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

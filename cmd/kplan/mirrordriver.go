@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"kplan/executor"
+	"kplan/executor/state"
+	"kplan/internal/boottime"
+	"kplan/mirror"
+	"kplan/mirror/driver"
+	"kplan/plan"
+)
+
+// mirrorOf opens the mirror of a plan, in this process or by workers, with the
+// identity that the state gives it. The lock is held by the caller.
+func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *session, log *slog.Logger, stderr io.Writer) (of executor.Mirror, end func() error, err error) {
+	m := p.Migration.Mirror
+	if m == nil {
+		return nil, func() error { return nil }, nil
+	}
+	shelf, closeShelf, err := a.shelf(ctx, p, p.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	closing := closeShelf
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closing())
+		}
+	}()
+	if err := mirror.Govern(ctx, shelf, s.held.Check); err != nil {
+		return nil, nil, err
+	}
+	local := &driver.Local{
+		SourceTopics: c.source, TargetTopics: c.target, TargetLogs: c.target, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.held.Check,
+		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.target) }, Log: log,
+	}
+	local.Keeper.Lease = s.held.Check
+	if local.Source, err = a.dataPath(p.Migration.Source, sourcePool); err != nil {
+		return nil, nil, err
+	}
+	if local.Target, err = a.dataPath(p.Migration.Target, targetPool); err != nil {
+		local.Source.Close()
+		return nil, nil, err
+	}
+	driver.NewLocal(c.source, local)
+	closing = func() error { return errors.Join(local.Close(), closeShelf()) }
+	if local.Producer, err = mirror.Identify(ctx, shelf, local.Target, c.target.ClusterID(), copyBegun(s.state), nil); err != nil { // workers find it there
+		return nil, nil, err
+	}
+	tended := func(tend func(context.Context)) {
+		tending, stop := context.WithCancel(context.WithoutCancel(ctx))
+		over := make(chan struct{})
+		go func() { defer close(over); tend(tending) }()
+		before := closing
+		closing = func() error { stop(); <-over; return before() }
+	}
+	if m.Run == "worker" {
+		workers := driver.NewWorkers(c.source, &driver.Workers{Shelf: shelf, Keeper: local.Keeper, Target: c.target, Command: a.command("mirror"), Log: log}, boottime.Clock{}.Now, deadHere)
+		tended(workers.Tend)
+		return workers, closing, nil
+	}
+	// Nobody would wait for workers at the end of a copy.
+	watch := mirror.NewWatch(boottime.Clock{}.Now, deadHere)
+	if err := driver.Alone(ctx, shelf, watch, "the plan's mirror runs in apply (run = \"worker\" lets workers copy)", func(text string) { note(stderr, "%s", text) }); err != nil {
+		return nil, nil, err
+	}
+	tended(func(ctx context.Context) { driver.Tend(ctx, shelf, watch, log) })
+	return local, closing, nil
+}
+
+// deadHere reports whether a worker ran on this machine and has ended.
+func deadHere(e mirror.Entry) bool {
+	return e.PID != os.Getpid() && state.Ended(state.Holder{PID: e.PID, Space: e.Space})
+}
