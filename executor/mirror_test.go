@@ -1,8 +1,11 @@
 package executor_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"kplan/executor"
 	"kplan/internal/cluster"
@@ -77,5 +80,61 @@ func TestMarkerBehindTheCopy(t *testing.T) {
 		}
 		s.mustApply()
 		s.settled()
+	})
+}
+
+// A mirror that takes what it will copy for copied ends no copy before the
+// target's own log has it, whether a service uses the topic or not (R4, R5).
+func TestEndsAreProvenByTheTarget(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		s.archive("old1", 40)
+		mirrored(s)
+		s.hasty = true
+		s.mustApply()
+		s.finish(true)
+		s.sameLogs(t)
+	})
+}
+
+// A copy that nobody carries out is not waited for without end, as in CI.
+func TestCopyWithoutWorkers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		mirrored(s)
+		began := time.Now()
+		s.lag = func() executor.CopyLag {
+			return executor.CopyLag{Records: 7, Unattended: time.Since(began) + 9*time.Minute + 50*time.Second, Text: "start one with kplan mirror"}
+		}
+		s.nobody = true
+		r := s.apply()
+		var late *executor.TimeoutError
+		if !errors.As(r.Err, &late) || !strings.Contains(late.Error(), "start one with kplan mirror") || time.Since(began) > time.Minute {
+			t.Errorf("after %s: %v", time.Since(began), r.Err)
+		}
+		if len(r.Stranded) > 0 {
+			t.Errorf("stranded: %v", r.Stranded)
+		}
+	})
+}
+
+// A gate does not open by a lag that is not known yet, however small what is known
+// is.
+func TestGateWaitsForTheUnknown(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		most := int64(10)
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most})
+		mirrored(s)
+		known := time.Now().Add(20 * time.Second)
+		s.lag = func() executor.CopyLag {
+			if time.Now().Before(known) {
+				return executor.CopyLag{Unknown: 2}
+			}
+			return executor.CopyLag{}
+		}
+		s.mustApply()
+		if at, ok := s.behind(); !ok || at.Before(known) {
+			t.Errorf("the gate opened at %s, and the lag was known from %s on", at, known)
+		}
 	})
 }

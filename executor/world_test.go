@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"kplan/executor"
 	"kplan/internal/cluster"
 )
 
@@ -28,6 +29,9 @@ type world struct {
 	altered  []string                   // AlterConfigs calls: topic key=value
 	failing  func(op, arg string) error // injected failures
 	heard    heard                      // what mirrors have read
+	nobody   bool                       // carries the copy out
+	hasty    bool                       // they call copied what they will copy
+	lag      func() executor.CopyLag    // that they tell; nil: a little
 	mirror   *copying                   // of the kplan that runs; nil: none
 	rates    []int64                    // that the mirror was given
 	errors   []string                   // what must never be, and was

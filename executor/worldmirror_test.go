@@ -135,7 +135,7 @@ func (c *copying) beat() {
 	defer c.mu.Unlock()
 	for t := range c.topics {
 		c.wrong(t)
-		if c.stalled(t) {
+		if c.stalled(t) || c.nobody {
 			continue
 		}
 		for i, p := range c.source.topics[t] {
@@ -178,7 +178,13 @@ func (c *copying) next(from, to *partition) int64 {
 }
 
 func (c *copying) Lag(context.Context, []string) (executor.CopyLag, error) {
-	return executor.CopyLag{Records: 1, Text: "a little"}, c.call("lag", false)
+	c.mu.Lock()
+	lag := executor.CopyLag{Records: 1, Text: "a little"}
+	if c.lag != nil {
+		lag = c.lag()
+	}
+	c.mu.Unlock()
+	return lag, c.call("lag", false)
 }
 
 func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
@@ -190,7 +196,7 @@ func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartit
 	out := map[cluster.TopicPartition]int64{}
 	for tp, at := range positions {
 		from := c.source.part(tp)
-		if c.heard[from] < at {
+		if c.heard[from] < at && !c.hasty {
 			continue
 		}
 		before := int64(0)
