@@ -24,7 +24,7 @@ func arrows() map[string][]string {
 		"kplan/internal/kafka":          {"kplan/internal/cluster", "kplan/internal/endpoint"},
 		"kplan/internal/scratch":        {"kplan/internal/cluster", "kplan/internal/endpoint", "kplan/mirror/wire"},
 		"kplan/internal/workload":       {"kplan/internal/cluster"},
-		brokersCommand:                 {"kplan/internal/kafkatest"},
+		brokersCommand:                  {"kplan/internal/kafkatest"},
 		"kplan/internal/kafkatest":      {"kplan/internal/cluster", "kplan/internal/embedded/certs"},
 		"kplan/internal/demo":           {"kplan/examples", "kplan/internal/cluster", "kplan/internal/workload"},
 		"kplan/examples":                {},

@@ -40,7 +40,8 @@ func newMirror(a *app) *cobra.Command {
 		Long: "A worker of the plan's mirror (run = \"worker\"). Workers share the partitions of the selected topics through\n" +
 			"a consumer group of the source, and do what the state asks for; kplan apply prepares topics, asks and watches.\n" +
 			"A worker runs until a signal, hands its partitions over, and ends with 0; a second signal ends it at once.\n\n" +
-			"With --listen it answers /metrics for Prometheus, and /healthz: 200 while it may write and no partition is stopped.",
+			"With --listen it answers /metrics for Prometheus, and /healthz: 200 while it may write, no partition is stopped,\n" +
+			"and what has something to copy makes progress.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.onScene(cmd, func(s scene) error {

@@ -57,16 +57,22 @@ func mirrorLine(s worker.Standing) string {
 	var b strings.Builder
 	total := mirror.Total(s.Partitions)
 	var records int64
-	stopped := 0
+	stopped, unheard := 0, 0
 	for _, p := range s.Partitions {
 		records += p.Records
 		if p.Phase == mirror.Stopped {
 			stopped++
 		}
+		if p.Heard.IsZero() {
+			unheard++
+		}
 	}
 	fmt.Fprintf(&b, "mirror: %d partitions, %d records copied, %.1f MB/s, %.0f records/s", len(s.Partitions), records, total.ByteRate/1e6, total.RecordRate)
 	if stopped > 0 {
 		fmt.Fprintf(&b, ", %d STOPPED", stopped)
+	}
+	if unheard > 0 {
+		fmt.Fprintf(&b, "; of %d is not known yet how much there is to copy", unheard)
 	}
 	if total.Lag > 0 {
 		fmt.Fprintf(&b, "; %d to go", total.Lag)

@@ -14,7 +14,7 @@ import (
 func TestMirrorLine(t *testing.T) {
 	part := func(number int32, lag int64, limit mirror.Limit, why error) mirror.Standing {
 		return mirror.Standing{
-			Partition: wire.Partition{Topic: "t", Number: number}, Phase: mirror.Copying, Why: why, Mark: lag, Records: 100,
+			Partition: wire.Partition{Topic: "t", Number: number}, Phase: mirror.Copying, Why: why, Mark: lag, Heard: time.Unix(1, 0), Records: 100,
 			Progress: mirror.Progress{ByteRate: 1e6, RecordRate: 500, Lag: lag, LagBytes: lag * 1000, LagTime: time.Second, ETA: mirror.Unknown, Limit: limit},
 		}
 	}
@@ -22,13 +22,17 @@ func TestMirrorLine(t *testing.T) {
 	stopped.Phase = mirror.Stopped
 	idle := part(0, 0, mirror.ByNothing, nil)
 	idle.Progress.ETA = 0
+	unheard := part(0, 0, mirror.ByNothing, nil)
+	unheard.Heard = time.Time{}
 	for want, s := range map[string]worker.Standing{
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; no topic is ready": {},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting: this worker has no lease: x": {
 			Topics: 1, Assigned: 1, NoLease: &worker.LeaseError{Why: "x"},
 		},
-		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; other workers have all partitions": {Topics: 1},
-		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s":                                {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{idle}},
+		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; other workers have all partitions":                     {Topics: 1},
+		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting for kplan apply to begin the copy of 2 topics": {Pending: 2},
+		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s; of 1 is not known yet how much there is to copy":   {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{unheard}},
+		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s":                                                    {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{idle}},
 		"mirror: 4 partitions, 400 records copied, 4.0 MB/s, 2000 records/s; 6000 to go (6.0 MB), 1s behind; the target is waited for; most behind: t[3] 3000, t[2] 2000, t[1] 1000": {
 			Topics: 1, Assigned: 4, Partitions: []mirror.Standing{idle, part(1, 1000, mirror.BySource, nil), part(2, 2000, mirror.ByTarget, nil), part(3, 3000, mirror.ByTarget, nil)},
 		},

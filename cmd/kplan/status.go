@@ -42,7 +42,7 @@ type statusDoc struct {
 
 type statusStep struct {
 	Address string    `json:"address"`
-	Status  string    `json:"status"` // pending, running, done, failed, parked
+	Status  string    `json:"status"` // pending, running, interrupted, unknown, done, failed, parked
 	Attempt int       `json:"attempt"`
 	Error   string    `json:"error,omitempty"`
 	At      time.Time `json:"at,omitzero"`
@@ -96,7 +96,23 @@ func readStatus(ctx context.Context, p *plan.Plan, b state.Backend) (statusDoc, 
 	if doc.Lock = holder; holder != nil && st.Ended == nil && st.Began != nil {
 		doc.Phase = "running"
 	}
+	settleSteps(doc.Steps, st.Ended != nil, holder != nil)
 	return doc, nil
+}
+
+// settleSteps calls no step running that is not: a run that has ended has
+// interrupted it, and of one that ended without a word it is not known how far it
+// came.
+func settleSteps(steps []statusStep, ended, held bool) {
+	for i := range steps {
+		switch {
+		case steps[i].Status != string(state.Running):
+		case ended:
+			steps[i].Status = "interrupted"
+		case !held:
+			steps[i].Status = "unknown"
+		}
+	}
 }
 
 // lastRequests is how many requests are shown that have been dealt with.

@@ -46,15 +46,16 @@ func TestLease(t *testing.T) {
 
 // With very many partitions there are series by topic only.
 func TestMetricsAreBounded(t *testing.T) {
+	now := time.Now()
 	s := Standing{Topics: 2}
 	for i := range mostSeries {
-		s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: fmt.Sprint("t", i%2), Number: int32(i)}, Records: 2, Bytes: 30, Mark: 5})
+		s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: fmt.Sprint("t", i%2), Number: int32(i)}, Records: 2, Bytes: 30, Mark: 5, Heard: now, Moved: now})
 	}
 	text := string(metrics("m", s))
 	if n := strings.Count(text, "\nkplan_mirror_records_total{"); n != mostSeries {
 		t.Errorf("%d series for %d partitions", n, mostSeries)
 	}
-	s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: "t1", Number: 9999}, Phase: mirror.Stopped, Records: 1})
+	s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: "t1", Number: 9999}, Phase: mirror.Stopped, Records: 1, Heard: now})
 	text = string(metrics("m", s))
 	for _, want := range []string{
 		"kplan_mirror_records_total{migration=\"m\",topic=\"t0\"} 1000\n", "kplan_mirror_records_total{migration=\"m\",topic=\"t1\"} 1001\n",
@@ -66,11 +67,52 @@ func TestMetricsAreBounded(t *testing.T) {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
-	if got := s.ailing(); len(got) != 1 || !strings.Contains(got[0], "t1[9999]") {
+	if got := s.ailing(now); len(got) != 1 || !strings.Contains(got[0], "t1[9999]") {
 		t.Errorf("ailing: %v", got)
 	}
 	s.NoLease = &LeaseError{Why: "x"}
-	if got := s.ailing(); len(got) != 2 {
+	if got := s.ailing(now); len(got) != 2 {
 		t.Errorf("ailing: %v", got)
+	}
+}
+
+// What is not known is not exported as 0: an alert by it would never come.
+func TestMetricsOfTheUnknown(t *testing.T) {
+	now := time.Now()
+	part := func(topic string, number int32, heard time.Time, age time.Duration) mirror.Standing {
+		return mirror.Standing{Partition: wire.Partition{Topic: topic, Number: number}, Mark: 7, Heard: heard, Moved: now, Progress: mirror.Progress{LagTime: age}}
+	}
+	text := string(metrics("m", Standing{Partitions: []mirror.Standing{part("a", 0, time.Time{}, 0), part("a", 1, now, mirror.Unknown), part("a", 2, now, 3*time.Second)}}))
+	for _, want := range []string{
+		`kplan_mirror_records_total{migration="m",topic="a",partition="0"} 0`, `kplan_mirror_lag_records{migration="m",topic="a",partition="1"} 7`,
+		`kplan_mirror_lag_seconds{migration="m",topic="a",partition="2"} 3`, `kplan_mirror_unknown_partitions{migration="m"} 1`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	for _, not := range []string{`kplan_mirror_lag_records{migration="m",topic="a",partition="0"}`, `kplan_mirror_lag_seconds{migration="m",topic="a",partition="0"}`, `kplan_mirror_lag_seconds{migration="m",topic="a",partition="1"}`} {
+		if strings.Contains(text, not) {
+			t.Errorf("%s is not known, and told in\n%s", not, text)
+		}
+	}
+	many := Standing{Partitions: []mirror.Standing{part("a", 0, time.Time{}, 0)}}
+	for i := range mostSeries {
+		many.Partitions = append(many.Partitions, part("a", int32(i+1), now, time.Second))
+	}
+	if text := string(metrics("m", many)); strings.Contains(text, "kplan_mirror_lag_records{") || !strings.Contains(text, `kplan_mirror_records_total{migration="m",topic="a"}`) {
+		t.Error("the lag of a topic is told, and that of one of its partitions is not known")
+	}
+}
+
+// A mirror that has something to copy and makes no progress is not healthy.
+func TestHealthOfAStandstill(t *testing.T) {
+	now := time.Now()
+	s := Standing{Topics: 1, Partitions: []mirror.Standing{{Partition: wire.Partition{Topic: "a"}, Phase: mirror.Copying, Mark: 7, Heard: now, Moved: now.Add(-time.Minute)}}}
+	if got := s.ailing(now); len(got) != 0 {
+		t.Errorf("after a minute: %v", got)
+	}
+	if got := s.ailing(now.Add(2 * time.Minute)); len(got) != 1 || !strings.Contains(got[0], "a[0]: no progress for 3m0s") {
+		t.Errorf("after three: %v", got)
 	}
 }
