@@ -50,6 +50,7 @@ type Entry struct {
 	Silence   time.Duration `json:"silence_ns"`
 	Wait      time.Duration `json:"wait_ns,omitempty"` // the second of these alone; 0: not told
 	Unknown   int           `json:"unknown,omitempty"` // of its partitions: those whose lag is not known yet, and not in Lag
+	Member    string        `json:"member,omitempty"`  // of the workers' group
 	Space     string        `json:"space,omitempty"`   // where PID means something: boot id and PID namespace
 	WrittenAt time.Time     `json:"written_at"`
 }

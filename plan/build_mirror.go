@@ -11,6 +11,9 @@ func (l *loader) buildMirror(b *block, m *Migration) *Mirror {
 	if d, ok := l.value(b, "offsets"); ok {
 		r.Offsets = d.text
 	}
+	if d, ok := l.value(b, "session_timeout"); ok {
+		r.SessionTimeout = d.duration
+	}
 	if inner := b.only("throttle"); inner != nil {
 		if d, ok := l.value(inner, "bytes_per_second"); ok {
 			r.BytesPerSecond = d.number

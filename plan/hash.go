@@ -19,8 +19,8 @@ const hashFormat = "kplan plan 1"
 // Hash identifies what the plan means: sha256 in hex of the evaluated model
 // without secrets, source ranges and the directory's path. Comments,
 // formatting, and how a value is expressed do not change it; the order of
-// services and clusters does. Notifications, the place of the state and the
-// throttle of the mirror do not count either: they change nothing about what is
+// services and clusters does. Notifications, the place of the state, the
+// throttle of the mirror and its workers' session timeout do not count either: they change nothing about what is
 // done.
 func (p *Plan) Hash() string {
 	if p.hash != "" {
@@ -30,7 +30,7 @@ func (p *Plan) Hash() string {
 	meant.State = State{}
 	if m := p.Migration; m != nil && m.Mirror != nil {
 		migration, mirror := *m, *m.Mirror
-		mirror.BytesPerSecond = 0
+		mirror.BytesPerSecond, mirror.SessionTimeout = 0, 0
 		migration.Mirror, meant.Migration = &mirror, &migration
 	}
 	sum := sha256.Sum256([]byte(hashFormat + "\n" + meant.describe()))

@@ -1,6 +1,10 @@
 package plan
 
-import "github.com/hashicorp/hcl/v2"
+import (
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+)
 
 // Mirror copies the records that the selected topics hold, and those that
 // come, from the source to the target.
@@ -14,6 +18,9 @@ type Mirror struct {
 	// wire, all workers together; 0: no limit. It is no part of the plan's hash,
 	// since it says how fast, not what.
 	BytesPerSecond int64
+	// SessionTimeout is that of the workers' group; 0: the mirror's own default. It
+	// is no part of the plan's hash either.
+	SessionTimeout time.Duration
 	Topics         []MirroredTopic // in order of declaration
 	Range          hcl.Range
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -42,5 +43,29 @@ func TestOffsetsOf(t *testing.T) {
 	got := []string{m.OffsetsOf("a"), m.OffsetsOf("b"), new(Mirror).OffsetsOf("a")}
 	if d := cmp.Diff([]string{"translate", "preserve", "translate"}, got); d != "" {
 		t.Errorf("offsets of a topic (-want +got):\n%s", d)
+	}
+}
+
+// The session timeout of workers is the plan's; brokers take none below 6 s.
+func TestMirrorSessionTimeout(t *testing.T) {
+	load := func(timeout string) *Loaded {
+		return Load(fixtureOptions(t, "x.kplan.hcl", []byte(`# WITH clusters
+migration "orders" {
+  source = cluster.old
+  target = cluster.new
+  scheme "production_first" {}
+  topics { include = ["orders.*"] }
+  mirror {
+    run             = "worker"
+    session_timeout = "`+timeout+`"
+  }
+}
+`)))
+	}
+	if got := load("8s"); got.Plan == nil || got.Plan.Migration.Mirror.SessionTimeout != 8*time.Second {
+		t.Errorf("8s: %v", got.Diags)
+	}
+	if got := load("2s"); got.Plan != nil || len(got.Diags) != 1 {
+		t.Errorf("2s: %v", got.Diags)
 	}
 }

@@ -181,6 +181,7 @@ func TestHash(t *testing.T) {
 		"expression": replace(`bytes("80MiB")`, "80 * 1024 * 1024"),
 		"unit":       replace(`"90s"`, `"1m30s"`),
 		"throttle":   replace(`throttle { bytes_per_second = bytes("80MiB") }`, `throttle { bytes_per_second = bytes("9MiB") }`),
+		"session":    replace(`start   = "latest"`, "start = \"latest\"\n    session_timeout = \"8s\""),
 		"unlimited":  replace(`throttle { bytes_per_second = bytes("80MiB") }`, ""),
 		"secret":     replace(`env("KAFKA_PASSWORD")`, `file("secrets/password")`),
 		"url":        replace("hooks.example", "other.example"),

@@ -24,6 +24,7 @@ func specMirror() BlockSpec {
 				{Value: "earliest", Doc: "At the first record that the source holds."},
 				{Value: "latest", Doc: "Behind the last one: what is there by then stays on the source."},
 			}},
+			{Name: "session_timeout", Kind: KindDuration, Default: "15s", Min: "6s", Doc: "How long a worker of the mirror may give no sign of life before others take its partitions (session.timeout.ms of the workers' group); the source's group.min.session.timeout.ms and group.max.session.timeout.ms are its limits. No part of the plan's hash."},
 			specOffsets(false, "translate, since this version cannot preserve", "What becomes of offsets (R21)."),
 			specStray(),
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,7 +122,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	r := &readiness{app: a, scene: s, shelf: shelf, stderr: cmd.ErrOrStderr()}
 	w, err := worker.New(worker.Config{
 		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
-		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: f.session},
+		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: cmp.Or(f.session, m.Mirror.SessionTimeout)},
 		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Clock: boottime.Clock{}, Log: log,
 	})
 	if err != nil {

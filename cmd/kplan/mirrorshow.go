@@ -93,6 +93,8 @@ func mirrorLine(s worker.Standing) string {
 		b.WriteString("; no topic is ready")
 	case s.NoLease != nil:
 		fmt.Fprintf(&b, "; waiting: %v", s.NoLease)
+	case s.Assigned == 0 && s.Silent != nil:
+		fmt.Fprintf(&b, "; %s gives no sign of life: its partitions are free in %s at most", s.Silent.Name(), s.Free.Round(time.Second))
 	case s.Assigned == 0:
 		b.WriteString("; other workers have all partitions")
 	default:

@@ -29,6 +29,9 @@ func TestMirrorLine(t *testing.T) {
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting: this worker has no lease: x": {
 			Topics: 1, Assigned: 1, NoLease: &worker.LeaseError{Why: "x"},
 		},
+		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; worker w1 on h (process 7) gives no sign of life: its partitions are free in 9s at most": {
+			Topics: 1, Silent: &mirror.Sign{Entry: mirror.Entry{ID: "w1", Host: "h", PID: 7}}, Free: 9 * time.Second,
+		},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; other workers have all partitions":                     {Topics: 1},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting for kplan apply to begin the copy of 2 topics": {Pending: 2},
 		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s; of 1 is not known yet how much there is to copy":   {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{unheard}},

@@ -85,6 +85,9 @@ func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 		ID: w.conf.ID, Host: w.conf.Host, PID: w.conf.PID, Epoch: w.done.Load(), Serial: told.Serial + 1, WrittenAt: time.Now().UTC(),
 		Silence: w.conf.Group.Session + w.conf.Wait, Wait: w.conf.Wait, Space: w.conf.Space,
 	}
+	if client := w.client.Load(); client != nil {
+		told.Member, _ = client.GroupMetadata()
+	}
 	all := w.copier.Status()
 	told.Rate = mirror.Total(all).ByteRate
 	for _, s := range all {

@@ -38,12 +38,16 @@ type Worker struct {
 	ways     mirror.Directions
 	epoch    int64 // of ways; -1: not read yet
 	ended    bool  // nothing is taken any more
+	others   []mirror.Sign
 
 	hands sync.Mutex              // held while partitions change hands; guards what follows
 	held  map[wire.Partition]bool // that the copier has
 	wary  time.Duration           // on the clock: until then something that was dropped may be under way
 
 	owned atomic.Pointer[map[wire.Partition]bool] // what may be written to under a lease
+
+	signs  *mirror.Watch
+	client atomic.Pointer[kgo.Client] // the member of the group; nil: it has not joined yet
 
 	rate atomic.Int64 // bytes a second of all workers together; 0: no limit
 	done atomic.Int64 // epoch of the directions that are carried out, with nothing under way; -1: none
@@ -58,6 +62,7 @@ func New(conf Config) (*Worker, error) {
 		assigned: map[wire.Partition]bool{}, topics: map[string]Topic{}, held: map[wire.Partition]bool{},
 	}
 	w.keeper.Lease = w.lease.check
+	w.signs = mirror.NewWatch(conf.Clock.Now, conf.Dead)
 	w.owned.Store(&map[wire.Partition]bool{})
 	w.epoch, w.surveyed = -1, -1
 	w.done.Store(-1)
@@ -163,6 +168,7 @@ func (w *Worker) serve(ctx context.Context) error {
 	defer stopLiving()
 
 	life.Go(func() { w.obey(living) })
+	life.Go(func() { w.watch(living) })
 	g.Go(func() error {
 		select {
 		case <-gctx.Done():
@@ -222,6 +228,7 @@ func (w *Worker) take(ctx, living context.Context, life *sync.WaitGroup) error {
 				if client, err = w.join(fresh); err != nil {
 					return err
 				}
+				w.client.Store(client)
 				life.Go(func() { w.beat(living, client) })
 			default:
 				client.PauseFetchTopics(fresh...)
