@@ -20,10 +20,11 @@ test: ## run all tests, real Kafka included (installs Java and Maven where it ma
 	@$(MAKE) --no-print-directory test-kafka
 
 test-unit: ## the tests without real Kafka, with the race detector; without those of test-cli
-	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip RealBrokers $$($(GO) list ./... | grep -v /cmd/kplan$$)
+	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip 'RealBrokers|EveryCrashPoint' $$($(GO) list ./... | grep -v /cmd/kplan$$)
 
-test-cli: ## the tests through the binary, on embedded clusters
-	$(GO) test -parallel 12 -timeout 20m -skip RealBrokers ./cmd/kplan
+test-cli: ## the tests through the binary, on embedded clusters, and a crash at every record of the journal
+	$(GO) test -p 1 -parallel 12 -timeout 20m -skip RealBrokers ./cmd/kplan
+	$(GO) test -timeout 10m -run EveryCrashPoint ./executor
 
 test-kafka: ## the tests on real Kafka: one set of brokers for all packages, two packages at a time
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))
