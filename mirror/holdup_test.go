@@ -171,6 +171,8 @@ func TestASilentBrokerHoldsUpNobody(t *testing.T) {
 	c, _ := f.run(t, func(conf *mirror.Config) {
 		scanty(t, f)(conf)
 		conf.Limits.Timeout = time.Second // for the end of the test
+		conf.Target = wire.New(wire.Options{Bootstrap: f.target.Bootstrap(), Pool: wire.NewPool(32 << 20), Patience: time.Hour})
+		t.Cleanup(conf.Target.Close)
 	})
 	f.drained(t, c, f.partitions...)
 	silent.Store(true)
