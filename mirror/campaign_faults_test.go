@@ -320,3 +320,10 @@ func double(t *testing.T, rounds int) {
 	}
 	s.settled(t, "two mirrors at once", rounds, stopped)
 }
+
+func (m *child) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := m.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
