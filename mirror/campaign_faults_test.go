@@ -17,9 +17,9 @@ import (
 // aged gives year old records the wait that they need.
 func aged(e *errand) { e.MaxAge, e.Wait = time.Hour, outwait }
 
-// TestFaultCampaign is the long form of TestConnectionsCutOnRealBrokers, and more:
+// TestFaultCampaignOnRealBrokers is the long form of TestConnectionsCutOnRealBrokers, and more:
 // a part of make campaign-mirror.
-func TestFaultCampaign(t *testing.T) {
+func TestFaultCampaignOnRealBrokers(t *testing.T) {
 	t.Run("connections cut", func(t *testing.T) { cutConnections(t, 40) })
 	t.Run("brokers restarted", restartBrokers)
 	t.Run("three brokers", func(t *testing.T) {
@@ -30,6 +30,7 @@ func TestFaultCampaign(t *testing.T) {
 		t.Run("leaders moved, year old records", func(t *testing.T) { moveLeaders(t, target, true) })
 		t.Run("too few in sync", func(t *testing.T) { loseReplicas(t, target) })
 		t.Run("unclean election", func(t *testing.T) { electUncleanly(t, target) })
+		t.Run("unclean election on the source", func(t *testing.T) { truncateSource(t, target) })
 	})
 	t.Run("frozen beyond its lease", func(t *testing.T) {
 		freeze(t, false, 8)
@@ -319,4 +320,11 @@ func double(t *testing.T, rounds int) {
 		stopped += err.Error()
 	}
 	s.settled(t, "two mirrors at once", rounds, stopped)
+}
+
+func (m *child) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := m.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -11,9 +11,9 @@ import (
 	"kplan/internal/kafkatest"
 )
 
-// TestKillCampaign is the long form of TestKillsOnRealBrokers: make
+// TestKillCampaignOnRealBrokers is the long form of TestKillsOnRealBrokers: make
 // campaign-mirror.
-func TestKillCampaign(t *testing.T) {
+func TestKillCampaignOnRealBrokers(t *testing.T) {
 	now := func(v kafkatest.Version) *kafkatest.Cluster { return brokers.Shared(t, kafkatest.Stock(v)) }
 	forgetful := brokers.Shared(t, kafkatest.Options{
 		Version: kafkatest.V4_3_0, ExtraProperties: map[string]string{"producer.id.expiration.check.interval.ms": "300"},

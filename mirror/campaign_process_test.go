@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -125,13 +124,6 @@ func (m *child) kill(t *testing.T) {
 	raw, err := os.ReadFile(m.log)
 	if err == nil && (bytes.Contains(raw, []byte("DATA RACE")) || bytes.Contains(raw, []byte("panic:"))) {
 		t.Errorf("the mirror said:\n%s", raw)
-	}
-}
-
-func (m *child) signal(t *testing.T, sig syscall.Signal) {
-	t.Helper()
-	if err := m.cmd.Process.Signal(sig); err != nil {
-		t.Fatal(err)
 	}
 }
 

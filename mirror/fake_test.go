@@ -29,9 +29,15 @@ const fakedTopic = "orders"
 
 func newFaked(t *testing.T, partitions int32) *faked {
 	t.Helper()
+	return newFakedOn(t, partitions, 1)
+}
+
+// newFakedOn has so many brokers on each side.
+func newFakedOn(t *testing.T, partitions int32, nodes int) *faked {
+	t.Helper()
 	f := &faked{store: newMemory()}
 	for _, side := range []**embedded.Cluster{&f.source, &f.target} {
-		c, err := embedded.Start(embedded.Options{Topics: map[string]int32{fakedTopic: partitions}})
+		c, err := embedded.Start(embedded.Options{Brokers: nodes, Topics: map[string]int32{fakedTopic: partitions}})
 		if err != nil {
 			t.Fatal(err)
 		}

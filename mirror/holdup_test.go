@@ -151,6 +151,37 @@ func TestAStoreThatFailsHoldsUpNobody(t *testing.T) {
 	f.same(t, f.partitions...)
 }
 
+// A broker that takes what it is sent and says nothing keeps the memory of no
+// partition that another one leads.
+func TestASilentBrokerHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	f := newFakedOn(t, 4, 2)
+	for i := range int32(4) { // all are read from one broker, and partition 0 alone is written to the other
+		if err := errors.Join(f.source.Fake().MoveTopicPartition(fakedTopic, i, 0), f.target.Fake().MoveTopicPartition(fakedTopic, i, min(i, 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var silent atomic.Bool
+	fake := f.target.Fake()
+	fake.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return nil, nil, silent.Load() && req.(*kmsg.ProduceRequest).Topics[0].Partitions[0].Partition == 0
+	})
+	f.write(t, 5)
+	c, _ := f.run(t, func(conf *mirror.Config) {
+		scanty(t, f)(conf)
+		conf.Limits.Timeout = time.Second // for the end of the test
+		conf.Target = wire.New(wire.Options{Bootstrap: f.target.Bootstrap(), Pool: wire.NewPool(32 << 20), Patience: time.Hour})
+		t.Cleanup(conf.Target.Close)
+	})
+	f.drained(t, c, f.partitions...)
+	silent.Store(true)
+	f.sideBySide(t, c, 30)
+	if got := standing(t, c, f.partitions[0], func(mirror.Standing) bool { return true }); got.Copied != 5 || got.Flying == 0 {
+		t.Errorf("what is not answered is copied up to %d, with %d requests under way", got.Copied, got.Flying)
+	}
+}
+
 // What makes no progress says so, and what has nothing to do does not.
 func TestStalled(t *testing.T) {
 	t.Parallel()

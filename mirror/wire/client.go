@@ -131,8 +131,23 @@ func (c *Client) at(ctx context.Context, l lane, address string) (*Conn, error) 
 // Short returns for how long data has had to wait for memory; 0: it has not.
 func (c *Client) Short() time.Duration { return c.pool.Short() }
 
-// Any returns a connection to some broker: one that Metadata named, else one of
-// bootstrap.
+// live returns the connection of a lane if there is one, without waiting.
+func (c *Client) live(l lane, address string) *Conn {
+	c.mu.Lock()
+	s := c.conns[l]
+	c.mu.Unlock()
+	if s == nil || !s.mu.TryLock() {
+		return nil
+	}
+	defer s.mu.Unlock()
+	if s.conn == nil || s.conn.Err() != nil || s.conn.Address != address {
+		return nil
+	}
+	return s.conn
+}
+
+// Any returns a connection to some broker: one that is open, before one that
+// would have to be opened; one that Metadata named, else one of bootstrap.
 func (c *Client) Any(ctx context.Context) (*Conn, error) {
 	c.mu.Lock()
 	known := make(map[int32]string, len(c.addresses))
@@ -140,6 +155,11 @@ func (c *Client) Any(ctx context.Context) (*Conn, error) {
 		known[id] = address
 	}
 	c.mu.Unlock()
+	for id, address := range known {
+		if conn := c.live(lane{id, control}, address); conn != nil {
+			return conn, nil
+		}
+	}
 	var errs []error
 	at := func(l lane, address string) (*Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, connectLimit) // the next one may be there

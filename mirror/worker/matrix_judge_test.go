@@ -22,7 +22,7 @@ func judge(ever, source, target map[int64]string, at map[int64]int64, compacted 
 		}
 		taken[to] = from
 		if ever[from] == "" || ever[from] != target[to] {
-			wrong("source offset %d has %q, and target offset %d %q", from, ever[from], to, target[to])
+			wrong("source offset %d had %q and has %q, and target offset %d %q", from, ever[from], source[from], to, target[to])
 		}
 		k := keyIn(ever[from])
 		if last, known := youngest[k]; !known || from > last {
