@@ -29,7 +29,7 @@ func (t OpenTransaction) String() string {
 	if t.TransactionalID != "" {
 		fmt.Fprintf(&b, ", transactional id %q, coordinator broker %d", t.TransactionalID, t.Coordinator)
 	} else {
-		b.WriteString(", which no coordinator lists")
+		b.WriteString(", which no coordinator lists to kplan (it hangs, or kplan may not describe its transactional id)")
 	}
 	fmt.Fprintf(&b, ", open on %s from offset %d", t.Partition, t.StartOffset)
 	return b.String()
