@@ -31,7 +31,7 @@ func newDone(a *app) *cobra.Command {
 			// A restore that was refused waits for a person, too: to say that the
 			// service runs on the source again (R13).
 			if status != state.Parked && !(status == state.Failed && isRestore(args[0])) {
-				return r, fmt.Errorf("step %s does not wait for anybody: %s", args[0], waiting(st))
+				return r, fmt.Errorf("step %s does not wait for anybody: %s", args[0], a.waiting(st))
 			}
 			return r, nil
 		})
@@ -289,7 +289,7 @@ func newWithdraw(a *app) *cobra.Command {
 	}
 }
 
-func waiting(st state.State) string {
+func (a *app) waiting(st state.State) string {
 	text := ""
 	for _, address := range slices.Sorted(maps.Keys(st.Steps)) {
 		if s := st.Steps[address]; s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
@@ -297,7 +297,7 @@ func waiting(st state.State) string {
 		}
 	}
 	if text == "" {
-		return "no step does. kplan status shows where the migration stands"
+		return "no step does. " + a.command("status") + " shows where the migration stands"
 	}
 	return "these do:" + text
 }
