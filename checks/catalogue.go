@@ -146,6 +146,11 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "it is nowhere above them", "fail": "a partition takes no write with acks=all, or would take none: apply does not begin"},
 		},
 		{
+			Name: NameTransactions, Asks: "Is no transaction open for long on the source? (R4)", Waivable: true, Rights: readTopics + " Describe on transactional ids, to see their names.",
+			Evidence: "Of topics that services still write on the source: partitions whose last stable offset is behind the high watermark. Their leaders tell the producers (DescribeProducers, from 2.8), the coordinators names and ages (from 3.0).",
+			Verdicts: map[string]string{"pass": "none is open for a minute or more", "fail": "one is: its topic would have no boundary", "unknown": "nobody tells since when it is open, or the brokers could not be asked"},
+		},
+		{
 			Name: NameMirror, Asks: "Can records be copied to the target's topics? (R14, R15)", Waivable: true, Rights: describeTopics,
 			Evidence: "Of a plan with a mirror, before its copy begins: the log starts and ends of the target's topics, and whether kplan may alter those that it did not create.",
 			Verdicts: map[string]string{"pass": "they are empty or missing, or the copy has begun", "fail": "a topic holds records of somebody else, or kplan may not give it what a copy needs"},

@@ -83,6 +83,12 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 			g.Target.Topics["t"].Configs[cluster.MinInSync] = cluster.Config{Value: "2", Source: cluster.SourceTopic}
 			return checks.Writable(g, nil)
 		},
+		checks.NameTransactions: func() []checks.Result {
+			return checks.Transactions(ground(), []cluster.OpenTransaction{{Partition: tp(0), ProducerID: 4711, ProducerEpoch: 2, TransactionalID: "shop-1", Coordinator: 2, Since: now.Add(-time.Hour)}}, nil, now,
+				func(cluster.OpenTransaction) string {
+					return "kafka-transactions.sh --bootstrap-server a:9092 abort --topic t --partition 0 --start-offset 0"
+				})
+		},
 		checks.NameRacks:    short(func(g *checks.Ground) { g.Target.Brokers[2].Rack = "" }),
 		checks.NameReplicas: short(func(g *checks.Ground) { g.Target.Topics["t"].Partitions[1].Replicas = []int32{0, 1} }),
 		checks.NameDisk:     short(func(g *checks.Ground) { g.Migration.Target.Capacity.DiskBytes = 30 * gib }),

@@ -39,10 +39,12 @@ type Members interface {
 	RemoveMembers(ctx context.Context, group string, members []cluster.Member) error
 }
 
-// Transactions lists the open transactions that hold a group's offsets (R9). On
+// Transactions lists the open transactions that hold a group's offsets (R9), and
+// those that hold back the last stable offset of partitions (R4). On
 // brokers that cannot tell, the error is cluster.ErrTransactionsUnknown.
 type Transactions interface {
 	OffsetTransactions(ctx context.Context, group string) ([]string, error)
+	OpenTransactions(ctx context.Context, partitions map[string][]int32) ([]cluster.OpenTransaction, error)
 }
 
 // Rules adds and takes away access rules. The maps hold those that were refused;

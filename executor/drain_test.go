@@ -230,3 +230,20 @@ func TestDrainWaitsForALeaderThatIsBehind(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the look at the members. A drain that nobody brings to its end, as
+// of a cron job's group, would say how many records are left, and not why.
+func TestDrainSaysThatNobodyReads(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		time.Sleep(time.Second)
+		s.locked(func() {
+			s.source.group("gd").members = nil
+			s.source.group("gd").commits[cluster.TopicPartition{Topic: "t1"}] = cluster.Commit{}
+		})
+		err := as[*executor.TimeoutError](t, s.apply().Err)
+		if !strings.Contains(err.Left, "nobody reads with gd on the source now") {
+			t.Errorf("it says %q", err.Left)
+		}
+	})
+}

@@ -40,7 +40,7 @@ func CheckSetting(g *graph.Graph, name, value string) error {
 	address, attribute := cutAttribute(name)
 	s := g.Step(address)
 	if s == nil {
-		return fmt.Errorf("the plan has no step %q: want ADDRESS.ATTRIBUTE=VALUE, with an address of kplan graph", address)
+		return fmt.Errorf("the plan has no step %q: want ADDRESS.ATTRIBUTE=VALUE, with an address as diff --full, status and state list print it", address)
 	}
 	known := settable(s.Kind)
 	switch {

@@ -89,6 +89,8 @@ func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (ma
 	since := began
 	var last map[cluster.TopicPartition]cluster.LogEnds
 	graced := offsets{} // where the log ended when the grace period did
+	var asked time.Time // when the brokers were last asked why the log is not settled
+	why := ""
 	for {
 		ends, err := r.Source.LogEnds(ctx, []string{s.Topic})
 		if err != nil {
@@ -117,11 +119,14 @@ func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (ma
 			return ends, nil
 		}
 		if waited := now.Sub(began); unsettled && waited > limit || waited > limit+quiet+settleGrace {
-			return nil, unquiet(s.Topic, open, ends[open], limit)
+			return nil, r.unquiet(ctx, s.Topic, open, ends[open], limit)
 		}
 		text := fmt.Sprintf("quiet for %s of %s", now.Sub(since).Round(time.Second), quiet)
 		if unsettled {
-			text = fmt.Sprintf("%s: log end %d, last stable offset %d", open, ends[open].LogEnd, ends[open].LastStable)
+			if now.Sub(asked) >= askEvery {
+				asked, why = now, r.whyUnsettled(ctx, s.Topic, open, ends[open])
+			}
+			text = why
 		}
 		r.progress(s, StepProgress{Text: text})
 		if err := r.tick(ctx); err != nil {
@@ -130,14 +135,40 @@ func (r *run) quiet(ctx context.Context, s *graph.Step, quiet time.Duration) (ma
 	}
 }
 
-func unquiet(topic string, open cluster.TopicPartition, e cluster.LogEnds, limit time.Duration) error {
+// askEvery is how often brokers are asked who keeps a transaction open.
+const askEvery = 5 * time.Second
+
+// whyUnsettled says what keeps a partition from being settled: replicas that are
+// behind, or transactions by name.
+func (r *run) whyUnsettled(ctx context.Context, topic string, tp cluster.TopicPartition, e cluster.LogEnds) string {
+	text := fmt.Sprintf("%s: log end %d, high watermark %d, last stable offset %d", tp, e.LogEnd, e.HighWatermark, e.LastStable)
+	if e.HighWatermark < e.LogEnd {
+		return text + ": replicas are behind (maybe fewer in sync than min.insync.replicas)"
+	}
+	switch open, err := r.openOn(ctx, []string{topic}); {
+	case err != nil:
+		return text + fmt.Sprintf(": a transaction is open, and who has it could not be asked: %v", err)
+	case len(open) > 0:
+		return text + ": open is " + sayOpen(open, r.Clock.Now())
+	}
+	return text
+}
+
+func (r *run) unquiet(ctx context.Context, topic string, open cluster.TopicPartition, e cluster.LogEnds, limit time.Duration) error {
 	if open.Topic == "" {
 		return &TimeoutError{What: fmt.Sprintf("topic %q falling quiet", topic), Limit: limit, Left: "transactions go on being written to it",
 			Do: "None of them has been committed so far. Find and stop the transactional producer that still writes there, then apply again"}
 	}
-	return &TimeoutError{What: "the end of open transactions on " + open.String(), Limit: limit,
-		Left: fmt.Sprintf("log end %d, high watermark %d, last stable offset %d", e.LogEnd, e.HighWatermark, e.LastStable),
-		Do:   "A transaction is open or replicas are behind (fewer in sync than min.insync.replicas): end or mend that, then apply again"}
+	left := r.whyUnsettled(ctx, topic, open, e)
+	if e.HighWatermark < e.LogEnd {
+		return &TimeoutError{What: "replication of " + open.String() + " coming to its end", Limit: limit, Left: left,
+			Do: "Bring the brokers back that hold its replicas, then apply again"}
+	}
+	do := "End the transaction"
+	if held, err := r.openOn(ctx, []string{topic}); err == nil && len(held) > 0 {
+		do = endOpen(r.Plan.Migration.Source, held)
+	}
+	return &TimeoutError{What: "the end of open transactions on " + open.String(), Limit: limit, Left: left, Do: do + ". Then apply again"}
 }
 
 func grown(before, now map[cluster.TopicPartition]cluster.LogEnds) bool {

@@ -45,9 +45,12 @@ func drain(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 				return nil, fmt.Sprintf("%s has read everything on the source", s.Group), nil
 			}
 		}
+		if err := d.countReaders(ctx); err != nil {
+			return nil, "", err
+		}
 		if limit := r.limit(s, r.Plan.Migration.Scheme.DrainTimeout); r.Clock.Now().Sub(d.began) > limit {
 			return nil, "", &TimeoutError{What: fmt.Sprintf("group %q reading everything before the boundary", s.Group), Limit: limit,
-				Left: describe(left), Do: "Look whether its consumers run and keep up; a longer drain_timeout is for you to decide. Then apply again"}
+				Left: describe(left) + d.nobody, Do: "Look whether its consumers run and keep up (a cron job's have to be run once more); a longer drain_timeout is for you to decide. Then apply again"}
 		}
 		d.tell(left)
 		if err := r.tick(ctx); err != nil {
@@ -80,6 +83,8 @@ type drainage struct {
 	silent     time.Time                        // since when partitions without a commit hold records
 	inner      offsets                          // log ends of inner topics at the last look
 	innerSince time.Time
+	counted    time.Time // when the group's members were last counted
+	nobody     string    // says that it has none
 	lastLeft   int64
 	lastAt     time.Time
 	rate       float64
@@ -166,6 +171,24 @@ func (d *drainage) complain(silent []cluster.TopicPartition) error {
 	return &UncommittedError{Group: d.step.Group, Partitions: silent}
 }
 
+// countReaders looks now and then whether anybody reads with the group: where
+// nobody does, waiting alone does not help.
+func (d *drainage) countReaders(ctx context.Context) error {
+	now := d.Clock.Now()
+	if !d.counted.IsZero() && now.Sub(d.counted) < askEvery {
+		return nil
+	}
+	group, err := d.Source.Group(ctx, d.step.Group)
+	if err != nil {
+		return err
+	}
+	d.counted, d.nobody = now, ""
+	if len(group.Members) == 0 {
+		d.nobody = fmt.Sprintf("; nobody reads with %s on the source now, which is waited for: start its consumers there, or run the job that they belong to", d.step.Group)
+	}
+	return nil
+}
+
 // innerQuiet reports whether the topics that only the group's own service
 // writes stand still for quiet_for and are read to the end, while the service
 // still runs.
@@ -206,7 +229,7 @@ func (d *drainage) tell(left []unread) {
 		d.rate = 0.7*d.rate + 0.3*current
 	}
 	d.lastLeft, d.lastAt = total, now
-	p := StepProgress{Left: total, Rate: d.rate, Text: describe(left)}
+	p := StepProgress{Left: total, Rate: d.rate, Text: describe(left) + d.nobody}
 	if d.rate > 1 {
 		p.ETA = time.Duration(float64(total) / d.rate * float64(time.Second)).Round(time.Second)
 	}

@@ -24,6 +24,9 @@ func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error
 		if err := r.writable(ctx, s, service); err != nil {
 			return nil, "", err
 		}
+		if err := r.noLongTransactions(ctx, s, service); err != nil {
+			return nil, "", err
+		}
 	}
 	if err := r.readToTheEnd(ctx, s, service); err != nil {
 		return nil, "", err

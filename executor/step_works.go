@@ -36,6 +36,9 @@ func joined(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		if missing == "" {
 			return nil, fmt.Sprintf("%s reads on the target with %s", s.Group, plural(len(group.Members), "member")), nil
 		}
+		if asked, err := r.nobodyBefore(ctx, s, group, began); err != nil || asked {
+			return nil, "a person has said that " + s.Group + " needs nobody to read with it now", err
+		}
 		if err := r.waitOn(ctx, s, began, missing); err != nil {
 			return nil, "", err
 		}
@@ -46,29 +49,64 @@ func joined(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 func (r *run) waitOn(ctx context.Context, s *graph.Step, began time.Time, missing string) error {
 	if limit := r.limit(s, worksTimeout); r.Clock.Now().Sub(began) > limit {
 		return &TimeoutError{What: fmt.Sprintf("group %q working on the target", s.Group), Limit: limit, Left: missing,
-			Do: "Look at the service on the target (can it reach all brokers, has it the rights?), then apply again"}
+			Do: fmt.Sprintf("Look at the service on the target (can it reach all brokers, has it the rights?). Where it has another number of members by design, say so in the plan: groups { group %q { members = N } }. Then apply again", s.Group)}
 	}
 	r.progress(s, StepProgress{Text: missing})
 	return r.tick(ctx)
 }
 
-// unassigned says what the group on the target lacks, or "".
-func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group) (string, error) {
-	want := 1
+// nobodyBefore asks a person about a group that had no member on the source when
+// its service was stopped, and has none on the target: a cron job, or a consumer
+// that was down. What it is, and whether it works, cannot be seen (R10).
+func (r *run) nobodyBefore(ctx context.Context, s *graph.Step, group cluster.Group, began time.Time) (asked bool, err error) {
+	if _, said := r.Plan.Migration.Groups.Members(s.Group); said || len(group.Members) > 0 {
+		return false, nil
+	}
+	before, err := r.membersBefore(ctx, s)
+	if err != nil || before > 0 || r.Clock.Now().Sub(began) <= trafficWait {
+		return false, err
+	}
+	return true, r.person(ctx, s, fmt.Sprintf("Group %q has no member on the target, and had none on the source when its service was stopped, so nobody can be seen at work (R10). Look for yourself. Where its consumers come and go, as a cron job's do, the plan may say so: groups { group %q { members = 0 } }.",
+		s.Group, s.Group), worksTimeout)
+}
+
+// membersBefore is how many members the group had on the source when its service
+// was stopped, or has there now.
+func (r *run) membersBefore(ctx context.Context, s *graph.Step) (int, error) {
+	most := 0
 	for _, owner := range s.Owners {
 		if !r.hasFacts(stopOf(owner)) { // production_later: the old ones still read
 			old, err := r.Source.Group(ctx, s.Group)
 			if err != nil {
-				return "", err
+				return 0, err
 			}
-			want = max(want, len(old.Members))
+			most = max(most, len(old.Members))
 			continue
 		}
 		var facts stopFacts
 		if err := r.decode(stopOf(owner), &facts); err != nil {
-			return "", err
+			return 0, err
 		}
-		want = max(want, facts.Members[s.Group])
+		most = max(most, facts.Members[s.Group])
+	}
+	return most, nil
+}
+
+// wantedMembers is how many members the group must have on the target: what the
+// plan says, or as many as before, one at least.
+func (r *run) wantedMembers(ctx context.Context, s *graph.Step) (int, error) {
+	if want, said := r.Plan.Migration.Groups.Members(s.Group); said {
+		return want, nil
+	}
+	before, err := r.membersBefore(ctx, s)
+	return max(1, before), err
+}
+
+// unassigned says what the group on the target lacks, or "".
+func (r *run) unassigned(ctx context.Context, s *graph.Step, group cluster.Group) (string, error) {
+	want, err := r.wantedMembers(ctx, s)
+	if err != nil || want == 0 {
+		return "", err
 	}
 	if len(group.Members) < want {
 		return fmt.Sprintf("%d of %s on the target", len(group.Members), plural(want, "member")), nil
@@ -132,6 +170,12 @@ func works(ctx context.Context, r *run, s *graph.Step) (any, string, error) {
 		}
 		if first == nil {
 			first = group.Commits
+		}
+		if want, said := r.Plan.Migration.Groups.Members(s.Group); said && want == 0 {
+			return nil, fmt.Sprintf("%s is said to have members now and then (members = 0): nobody was seen at work, %s behind", s.Group, plural(int(lag), "record")), nil
+		}
+		if asked, err := r.nobodyBefore(ctx, s, group, began); err != nil || asked {
+			return nil, "a person has said that " + s.Group + " works", err
 		}
 		if missing == "" && traffic && (lag == 0 || advanced(first, group.Commits)) {
 			return nil, fmt.Sprintf("%s works on the target, %s behind", s.Group, plural(int(lag), "record")), nil

@@ -2,6 +2,7 @@ package executor_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -214,4 +215,47 @@ func TestMarkersAreNoTraffic(t *testing.T) {
 			t.Errorf("parked %v, %v: a person has to say that the consumers work", r.Parked, r.Err)
 		}
 	})
+}
+
+// Taken out: the question, or the plan's word. A group without a member at the
+// moment of the switch, as a cron job's, would be waited for for ten minutes and
+// fail the run (R10).
+func TestMembersThatComeAndGo(t *testing.T) {
+	for _, scheme := range schemes() {
+		for _, declared := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, declared %v", scheme, declared), func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					s := set(t, scheme, "a: -> t1", "d: t1 (gd)")
+					time.Sleep(time.Second)
+					d := s.worker("d")
+					s.locked(func() { // it has read everything, and goes
+						d.cron = true
+						s.source.group("gd").members = nil
+						for i, p := range s.source.topics["t1"] {
+							s.source.group("gd").commits[cluster.TopicPartition{Topic: "t1", Partition: int32(i)}] = cluster.Commit{Offset: int64(len(p.log))}
+						}
+						s.worker("a").idle = true
+					})
+					if none := 0; declared {
+						s.migration().Groups.Named = []plan.NamedGroup{{Name: "gd", Members: &none}}
+						s.mustApply()
+						return
+					}
+					r := s.apply()
+					if r.Err != nil || len(r.Parked) != 1 || !strings.Contains(r.Parked[0].Instruction, `group "gd" { members = 0 }`) {
+						t.Fatalf("parked %+v, %v", r.Parked, r.Err)
+					}
+					for range 3 { // joined and works, with production_later
+						if len(r.Parked) == 1 {
+							s.inbox.done(r.Parked[0].Step.Address)
+							r = s.apply()
+						}
+					}
+					if r.Err != nil || r.Done != r.Total {
+						t.Errorf("%d of %d, parked %v, %v", r.Done, r.Total, r.Parked, r.Err)
+					}
+				})
+			})
+		}
+	}
 }

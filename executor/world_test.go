@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"kplan/executor"
 	"kplan/internal/cluster"
@@ -83,8 +84,9 @@ type entry struct {
 type partition struct {
 	log          []entry
 	start        int64
-	unreplicated int64 // so many entries are above the high watermark
-	stable       int64 // no transaction is open below
+	unreplicated int64     // so many entries are above the high watermark
+	stable       int64     // no transaction is open below
+	opened       time.Time // since when a transaction is open, where its coordinator tells
 }
 
 func (p *partition) ends() cluster.LogEnds {

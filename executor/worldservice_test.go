@@ -31,6 +31,7 @@ type worker struct {
 	idle    bool                       // produces nothing
 	silent  bool                       // neither reads nor commits
 	lazy    bool                       // commits nothing before it has read something
+	cron    bool                       // is no member of its groups, now
 }
 
 // live runs all services until ctx ends.
@@ -79,6 +80,9 @@ func (w *world) enter(s *worker, side cluster.Side) {
 		return
 	}
 	s.running[side] = true
+	if s.cron {
+		return
+	}
 	for _, g := range s.spec.Groups {
 		st := w.on(side).group(g.Name)
 		m := cluster.Member{ID: s.spec.Name + "-" + side.String(), ClientID: s.spec.Name, Host: "/10.0.0.1"}

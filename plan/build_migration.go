@@ -246,6 +246,6 @@ func CheckNames() []string {
 		"connect", "connect.expiry", "connect.sasl", "connect.tls",
 		"fence.effect", "fence.stands", "fence.writers",
 		"load.headroom", "mirror.target", "order.kept", "quotas.parity", "readers.known", "retention.backlog",
-		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "topics.writable", "users.parity",
+		"rights.services", "rights.source", "rights.state", "rights.target", "state.topics", "topics.parity", "topics.writable", "transactions.open", "users.parity",
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strings"
@@ -153,9 +154,12 @@ func watched(w io.Writer) bool {
 
 // command is what a person types to run kplan here with these arguments, for the
 // same plan: with other variables it would be another one. Variables that are
-// secret cannot be given by flag.
+// secret cannot be given by flag. Where nobody can be asked, apply is told so.
 func (a *app) command(args ...string) string {
-	words := []string{filepath.Base(a.self)}
+	words := []string{a.program()}
+	if args[0] == "apply" && !a.interactive() {
+		args = append(args, "--yes")
+	}
 	if a.dir != "." {
 		words = append(words, "-C", a.dir)
 	}
@@ -172,6 +176,25 @@ func (a *app) command(args ...string) string {
 // tellWaits says on standard error what a cluster is waited for.
 func tellWaits() kafka.Option {
 	return kafka.OnWait(func(line string) { fmt.Fprintln(os.Stderr, line) }) // a note
+}
+
+// program is how kplan is called here: by its name where the shell finds it by
+// that, else as it was called this time.
+func (a *app) program() string {
+	name := filepath.Base(a.self)
+	if name == a.self {
+		return name
+	}
+	found, err := exec.LookPath(name)
+	if err != nil {
+		return a.self
+	}
+	mine, err1 := os.Stat(a.self)
+	theirs, err2 := os.Stat(found)
+	if err1 != nil || err2 != nil || !os.SameFile(mine, theirs) {
+		return a.self
+	}
+	return name
 }
 
 // clusters are the two open clusters.

@@ -67,7 +67,7 @@ func (f applyFlags) age() (time.Duration, error) {
 // apply takes the lock, shows the diff, asks, looks again, and runs.
 func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err error) {
 	if !f.yes && f.saved == nil && !a.interactive() {
-		return errors.New("nobody can be asked here: give --yes, after a look at kplan diff, or a plan that kplan diff --out has saved")
+		return fmt.Errorf("nobody can be asked here: give --yes, after a look at %s, or a plan that %s has saved", a.command("diff"), a.command("diff", "--out", "FILE"))
 	}
 	maxAge, err := f.age()
 	if err != nil {

@@ -67,7 +67,7 @@ func newUnlock(a *app) *cobra.Command {
 						Unlocked      string `json:"unlocked"`
 					}{formatVersion, b.Where(), args[0]})
 				}
-				_, err := fmt.Fprintf(cmd.OutOrStdout(), "The lock %s of the state in %s is taken away. If its holder still lives, it ends with exit code %d before its next effect.\n", args[0], b.Where(), exitLocked)
+				_, err := fmt.Fprintf(cmd.OutOrStdout(), "The lock %s of the state in %s is taken away. If its holder still lives, it ends before its next effect, with exit code %d, or %d where a service stands stopped.\n", args[0], b.Where(), exitLocked, exitStranded)
 				return err
 			})
 		},

@@ -26,12 +26,13 @@ const answerWait = 5 * time.Second
 func newDone(a *app) *cobra.Command {
 	return a.requestCommand("done STEP", "Say that a manual step is done", cobra.ExactArgs(1),
 		func(p *plan.Plan, st state.State, args []string) (state.Request, error) {
-			r := state.Request{Verb: state.VerbDone, Address: args[0]}
-			status := st.Steps[args[0]].Status
+			address, known := resolve(args[0], slices.Collect(maps.Keys(st.Steps)))
+			r := state.Request{Verb: state.VerbDone, Address: address}
+			status := st.Steps[address].Status
 			// A restore that was refused waits for a person, too: to say that the
 			// service runs on the source again (R13).
-			if status != state.Parked && !(status == state.Failed && isRestore(args[0])) {
-				return r, fmt.Errorf("step %s does not wait for anybody: %s", args[0], waiting(st))
+			if !known || status != state.Parked && !(status == state.Failed && isRestore(address)) {
+				return r, fmt.Errorf("step %s does not wait for anybody: %s", args[0], a.waiting(st))
 			}
 			return r, nil
 		})
@@ -55,7 +56,7 @@ func newApprove(a *app) *cobra.Command {
 // mayApprove says at once what the apply would say later.
 func mayApprove(p *plan.Plan, st state.State, g *plan.Gate, as string) error {
 	if len(g.Approvals) == 0 {
-		return fmt.Errorf("gate %q asks for no approval: it opens when its conditions hold", g.Name)
+		return fmt.Errorf("%s asks for no approval: it opens when its conditions hold", graph.GateAddress(g.Name))
 	}
 	var names []string
 	for _, a := range g.Approvals {
@@ -63,9 +64,9 @@ func mayApprove(p *plan.Plan, st state.State, g *plan.Gate, as string) error {
 	}
 	if _, ok := executor.Asked(g, as); !ok {
 		if as == "" {
-			return fmt.Errorf("gate %q asks for several approvals: say which one with --as, one of %s", g.Name, strings.Join(names, ", "))
+			return fmt.Errorf("%s asks for several approvals: say which one with --as, one of %s", graph.GateAddress(g.Name), strings.Join(names, ", "))
 		}
-		return fmt.Errorf("gate %q has no approval %q: it has %s", g.Name, as, strings.Join(names, ", "))
+		return fmt.Errorf("%s has no approval %q: it has %s", graph.GateAddress(g.Name), as, strings.Join(names, ", "))
 	}
 	status := st.Steps[graph.GateAddress(g.Name)].Status
 	if (status == state.Parked || status == state.Running) && st.PlanHash != p.Hash() {
@@ -92,10 +93,11 @@ func newReject(a *app) *cobra.Command {
 func gateOf(p *plan.Plan, name string) (*plan.Gate, error) {
 	var names []string
 	for _, g := range p.Migration.Gates {
-		if g.Name == name || graph.GateAddress(g.Name) == name {
+		address := graph.GateAddress(g.Name)
+		if _, meant := resolve(name, []string{address}); meant || g.Name == name {
 			return g, nil
 		}
-		names = append(names, g.Name)
+		names = append(names, address)
 	}
 	if len(names) == 0 {
 		return nil, errors.New("the plan has no gates")
@@ -132,6 +134,11 @@ func newSet(a *app) *cobra.Command {
 			g, err := knownGraph(p, st)
 			if err != nil {
 				return r, err
+			}
+			if at := strings.LastIndexByte(r.Address, '.'); at >= 0 {
+				if address, known := resolve(r.Address[:at], g.Addresses()); known {
+					r.Address = address + r.Address[at:]
+				}
 			}
 			return r, executor.CheckSetting(g, r.Address, r.Value)
 		})
@@ -289,7 +296,7 @@ func newWithdraw(a *app) *cobra.Command {
 	}
 }
 
-func waiting(st state.State) string {
+func (a *app) waiting(st state.State) string {
 	text := ""
 	for _, address := range slices.Sorted(maps.Keys(st.Steps)) {
 		if s := st.Steps[address]; s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
@@ -297,7 +304,7 @@ func waiting(st state.State) string {
 		}
 	}
 	if text == "" {
-		return "no step does. kplan status shows where the migration stands"
+		return "no step does. " + a.command("status") + " shows where the migration stands"
 	}
 	return "these do:" + text
 }

@@ -130,6 +130,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	changes, asked = append(changes, rows...), append(asked, granted...)
 	asked = append(asked, checks.Failing(slices.Concat(reached, allowed, checks.Capacity(ground), checks.Brokers(ground), checks.StateTopics(ground), checks.Writable(ground, st.Owned),
 		checks.MirrorTarget(ground, copyBegun(st), st.Owned)))...)
+	asked = append(asked, checks.Failing(openTransactions(ctx, c.source, ground, st))...)
 	asked = diff.Waive(m, append(asked, checks.Failing(fenceChecks(r.access[0], m, r.graph, st, nodes[0]))...))
 	if note := checks.OldClients(ground); note != nil {
 		changes = append(changes, *note)
@@ -163,6 +164,16 @@ func pinnedReads(m *plan.Migration, now map[string][]string, st state.State) map
 		all[group] = slices.Concat(all[group], topics)
 	}
 	return m.Unlisted(all)
+}
+
+// openTransactions asks who keeps transactions open on the source.
+func openTransactions(ctx context.Context, source *kafka.Client, g checks.Ground, st state.State) []checks.Result {
+	var open []cluster.OpenTransaction
+	var err error
+	if held := checks.HeldBack(g, st.TopicSide); len(held) > 0 {
+		open, err = source.OpenTransactions(ctx, held)
+	}
+	return checks.Transactions(g, open, err, time.Now(), func(t cluster.OpenTransaction) string { return executor.AbortCommand(g.Migration.Source, t) })
 }
 
 // copyBegun reports whether the mirror may have written anything: workers begin

@@ -123,16 +123,28 @@ func newStateList(a *app) *cobra.Command {
 
 func newStateShow(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "show ADDRESS", Short: "Show everything that the state knows of a step, as JSON", Args: cobra.ExactArgs(1),
+		Use: "show ADDRESS", Short: "Show everything that the state knows of a step, or of what else list shows, as JSON", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.onState(cmd, func(p *plan.Plan, b state.Backend) error {
 				st, err := b.Read(cmd.Context())
 				if err != nil {
 					return err
 				}
-				s, ok := st.Steps[args[0]]
-				if !ok {
-					return fmt.Errorf("the state knows no step %s: %s shows those that it knows", args[0], a.command("state", "list"))
+				all := items(st)
+				var known []string
+				for _, i := range all {
+					known = append(known, i.Address)
+				}
+				address, ok := resolve(args[0], known)
+				s, step := st.Steps[address]
+				switch {
+				case ok && !step: // a side, a topic that kplan has created, a setting
+					return printJSON(cmd.OutOrStdout(), struct {
+						FormatVersion string `json:"format_version"`
+						stateItem
+					}{formatVersion, all[slices.Index(known, address)]})
+				case !ok:
+					return fmt.Errorf("the state knows no %s: %s shows what it knows", args[0], a.command("state", "list"))
 				}
 				doc := struct {
 					FormatVersion string          `json:"format_version"`
@@ -144,14 +156,14 @@ func newStateShow(a *app) *cobra.Command {
 					Facts         json.RawMessage `json:"facts,omitempty"`
 					Answers       []state.Answer  `json:"answers,omitempty"`
 					Fence         *fenceDoc       `json:"fence,omitempty"` // of a topic.fence step: what stands (R8)
-				}{formatVersion, args[0], s.Status, s.Attempt, s.At, s.Error, s.Facts, nil, nil}
+				}{formatVersion, address, s.Status, s.Attempt, s.At, s.Error, s.Facts, nil, nil}
 				for _, f := range executor.Fences(st) {
-					if graph.TopicAddress(f.Topic, "fence") == args[0] {
+					if graph.TopicAddress(f.Topic, "fence") == address {
 						doc.Fence = &fenceDocs(p, []state.Fence{f})[0]
 					}
 				}
 				for _, id := range slices.Sorted(maps.Keys(st.Answers)) {
-					if st.Answers[id].Address == args[0] {
+					if st.Answers[id].Address == address {
 						doc.Answers = append(doc.Answers, st.Answers[id])
 					}
 				}

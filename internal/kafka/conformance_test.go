@@ -31,6 +31,7 @@ func conformance() map[string]func(*testing.T, *rig) {
 		"members":      testMembers,
 		"commit":       testCommit,
 		"pending":      testPendingCommit,
+		"open":         testOpenTransactions,
 		"snapshot":     testSnapshot,
 		"create many":  testCreateMany,
 		"alter many":   testAlterMany,

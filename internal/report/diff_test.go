@@ -294,7 +294,7 @@ func TestGateOfAPlanWithoutServicesIsShownOnce(t *testing.T) {
 	if err := report.DiffText(&out, diff.Doc{Migration: "orders", Changes: diff.Steps(g), Summary: diff.Summarise(diff.Steps(g), nil, nil)}, report.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(out.String(), "gate go"); n != 1 {
+	if n := strings.Count(out.String(), "gate.go"); n != 1 {
 		t.Errorf("the gate is shown %d times:\n%s", n, out.String())
 	}
 }

@@ -71,7 +71,7 @@ func apart(steps []diff.Change) (gates map[string][]diff.Change, rest []diff.Cha
 func gateRows(gates []diff.Change) []row {
 	var rows []row
 	for _, c := range gates {
-		r := row{mark: ">", word: "run", object: "gate " + clean(c.Object.Name), detail: clean(c.Reason)}
+		r := row{mark: ">", word: "run", object: clean(c.Address), detail: clean(c.Reason)}
 		if c.Action == diff.Human {
 			r.mark, r.word = "?", "human"
 		}

@@ -1,6 +1,8 @@
 package diff
 
 import (
+	"time"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"kplan/plan"
@@ -25,7 +27,14 @@ const (
 	CheckACLs      = "acls.parity"
 	CheckQuotas    = "quotas.parity"
 	CheckUsers     = "users.parity"
+
+	CheckTransactions = "transactions.open"
 )
+
+// LongTransaction is for how long a transaction may have been open when a writer
+// of its topic is stopped: Kafka's default timeout of producers
+// (transaction.timeout.ms). One that outlives it has no producer that ends it.
+const LongTransaction = time.Minute
 
 // Check is a question with its answer. Passed checks are left out of a diff:
 // the absence of a change says the same.
