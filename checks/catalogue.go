@@ -172,18 +172,18 @@ func movingEntries() []Entry {
 		},
 		{
 			Name: NameOffsets, Asks: "Has each group a valid offset on every partition on the side where it reads? (R9)", Rights: describeGroups,
-			Evidence: "The group's commits against the log ends.",
-			Verdicts: map[string]string{"pass": "on all that hold records", "fail": "missing on the target, or beyond the log end", "unknown": "not yet moved, and without a commit on a partition that holds records"},
+			Evidence: "The group's commits against where the logs begin and end.",
+			Verdicts: map[string]string{"pass": "on all that hold records", "fail": "missing on the target, beyond the log end, or before the log start", "unknown": "not yet moved, and without a commit on a partition that holds records"},
 		},
 		{
 			Name: NameDrained, Asks: "Is nothing unread and nobody reading on the source? (R7)", Rights: readTopics,
-			Evidence: "For groups that have moved: members, and a read from the position to the boundary.",
-			Verdicts: map[string]string{"pass": "nothing, nobody", "fail": "a member, or an unread record", "error": "the source could not be read"},
+			Evidence: "For groups that have moved: members, and a read from the position to the boundary. Where the source has forgotten the group's offsets, the position is the journal's.",
+			Verdicts: map[string]string{"pass": "nothing, nobody", "fail": "a member, or an unread record", "unknown": "neither the source nor the state knows the position any more, or what lies there cannot be read", "error": "the source could not be read"},
 		},
 		{
 			Name: NameStray, Asks: "Does nobody write on the source any more? (R6)", Rights: readTopics,
 			Evidence: "For topics that have moved: a read from the boundary on.",
-			Verdicts: map[string]string{"pass": "nothing behind the boundary", "fail": "a record, by offset and producer id", "error": "the source could not be read"},
+			Verdicts: map[string]string{"pass": "nothing behind the boundary", "fail": "a record, by offset and producer id", "unknown": "what lies there cannot be read", "error": "the source could not be read"},
 		},
 	}
 }

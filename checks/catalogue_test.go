@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -153,6 +154,8 @@ func failures(t *testing.T) map[string]func() []checks.Result {
 	}
 }
 
+var waivers = regexp.MustCompile(`waive "([^"]+)"`)
+
 // Every check that a plan can waive, and every one that is shown failing, is
 // documented, and every documented one is shown failing with a golden.
 func TestCatalogue(t *testing.T) {
@@ -180,6 +183,11 @@ func TestCatalogue(t *testing.T) {
 				}
 				if e.Verdicts[string(r.Verdict)] == "" {
 					t.Errorf("the verdict %s is not documented", r.Verdict)
+				}
+				for _, waived := range waivers.FindAllStringSubmatch(r.Advice, -1) {
+					if !slices.Contains(plan.CheckNames(), waived[1]) {
+						t.Errorf("the plan would refuse what is advised: %s", r.Advice)
+					}
 				}
 				fmt.Fprintf(&text, "%s %s %s\nasked  %s\nsaw    %s\nadvice %s\n", r.Verdict, r.Object.Kind, r.Object.Name, r.Asked, r.Saw, r.Advice)
 			}

@@ -182,8 +182,11 @@ func (o Observed) left(ctx context.Context, group string, source Records) Result
 		if _, left := o.Final[group]; found && !committed && !left && len(g.Commits) == 0 {
 			r.Verdict = diff.Unknown
 			r.Saw = fmt.Sprintf("the source has no offsets of the group any more (offsets.retention.minutes), and the state none of when it left: whether %s offset %d was read cannot be told", tp, rec.Offset)
-			r.Advice = fmt.Sprintf("If the group had read everything, say so: waive %q { reason = \"...\" }", NameDrained)
+			r.Advice = "Nothing is to be done if the group had read everything when it left; its service's own records may tell"
 			return r
+		}
+		if found && rec.Unread != "" {
+			return unreadable(r, tp, rec)
 		}
 		if found {
 			r.Verdict, r.Saw = diff.Fail, fmt.Sprintf("%s offset %d is unread, before the boundary %d", tp, rec.Offset, b)
@@ -214,6 +217,9 @@ func (o Observed) strays(ctx context.Context, topic string, source Records) Resu
 			r.Verdict, r.Saw, r.Advice = diff.Error, err.Error(), "Run verify again when the source answers"
 			return r
 		}
+		if found && rec.Unread != "" {
+			return unreadable(r, tp, rec)
+		}
 		if found {
 			r.Verdict = diff.Fail
 			r.Saw = fmt.Sprintf("%s has a record at offset %d of producer id %d behind the boundary %d", tp, rec.Offset, rec.ProducerID, b)
@@ -221,5 +227,14 @@ func (o Observed) strays(ctx context.Context, topic string, source Records) Resu
 			return r
 		}
 	}
+	return r
+}
+
+// unreadable is for a batch that nobody can look into: whether it holds records is
+// not known.
+func unreadable(r Result, tp cluster.TopicPartition, rec cluster.Record) Result {
+	r.Verdict = diff.Unknown
+	r.Saw = fmt.Sprintf("%s cannot be read at offset %d (%s)", tp, rec.Offset, rec.Unread)
+	r.Advice = "Look at the log on the broker that leads it (kafka-dump-log.sh), and whether consumers get past it"
 	return r
 }

@@ -12,10 +12,12 @@ import (
 	"kplan/plan/diff"
 )
 
-// records says where data records lie; err is what the cluster answers instead.
+// records says where data records lie; err is what the cluster answers instead,
+// unread why what lies there cannot be read.
 type records struct {
-	at  map[cluster.TopicPartition][]int64
-	err error
+	at     map[cluster.TopicPartition][]int64
+	err    error
+	unread string
 }
 
 func (r *records) FirstRecord(_ context.Context, tp cluster.TopicPartition, from, before int64) (cluster.Record, bool, error) {
@@ -24,7 +26,7 @@ func (r *records) FirstRecord(_ context.Context, tp cluster.TopicPartition, from
 	}
 	for _, o := range r.at[tp] {
 		if o >= from && o < before {
-			return cluster.Record{Offset: o, ProducerID: 4711}, true, r.err
+			return cluster.Record{Offset: o, ProducerID: 4711, Unread: r.unread}, true, r.err
 		}
 	}
 	return cluster.Record{}, false, r.err
@@ -119,6 +121,14 @@ func TestPositions(t *testing.T) {
 		}, checks.NameDrained, diff.Fail, "is unread"},
 		"forgotten by the source, and by the state": {func(o *checks.Observed, _ *records) { delete(o.Source.Groups, "g") },
 			checks.NameDrained, diff.Unknown, "the source has no offsets of the group any more"},
+		"what is left cannot be read": {func(o *checks.Observed, r *records) {
+			o.Source.Groups["g"].Commits[tp(0)] = cluster.Commit{Offset: 9}
+			r.unread = "its checksum is wrong"
+		}, checks.NameDrained, diff.Unknown, "t[0] cannot be read at offset 9 (its checksum is wrong)"},
+		"what lies behind the boundary cannot be read": {func(o *checks.Observed, r *records) {
+			o.Source.LogEnds[tp(0)] = cluster.LogEnds{LogEnd: 12, HighWatermark: 12, LastStable: 12}
+			r.at[tp(0)], r.unread = append(r.at[tp(0)], 11), "its checksum is wrong"
+		}, checks.NameStray, diff.Unknown, "t[0] cannot be read at offset 11"},
 		"unread behind a position": {func(o *checks.Observed, _ *records) { o.Source.Groups["g"].Commits[tp(0)] = cluster.Commit{Offset: 9} },
 			checks.NameDrained, diff.Fail, "t[0] offset 9 is unread, before the boundary 10"},
 		"position below a marker": {change: func(o *checks.Observed, _ *records) { o.Source.Groups["g"].Commits[tp(1)] = cluster.Commit{Offset: 11} }},
@@ -187,6 +197,9 @@ func TestPositions(t *testing.T) {
 				t.Errorf("failing: %+v", failing)
 			}
 			for _, f := range failing {
+				if waivers.MatchString(f.Advice) { // it is none that a plan can waive
+					t.Errorf("the plan would refuse what is advised: %s", f.Advice)
+				}
 				if f.Advice == "" || f.Asked == "" || f.Object.Name == "" {
 					t.Errorf("no advice: %+v", f)
 				}

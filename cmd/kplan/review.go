@@ -114,7 +114,7 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 	}
 	left := diff.LeftOf(steps)
 	changes := append(diff.Changes(topics, answers), diff.Inherited(m, r.source, r.target)...)
-	changes = slices.Concat(changes, left.Notes(m), diff.MirrorNotes(m, r.graph, steps), steps)
+	changes = slices.Concat(changes, diff.UnreadNotes(r.source), left.Notes(m), diff.MirrorNotes(m, r.graph, steps), steps)
 	lint, lintDiags := left.Lint(m, r.source)
 	r.diags = append(r.diags, lintDiags...)
 	asked := append(diff.Parity(m, topics), left.Retention(m, r.target, st.Owned)...)

@@ -104,7 +104,9 @@ func (t *trials) run(ctx context.Context, a *app, p *plan.Plan, doc *probeDoc) (
 			if err != nil {
 				return err
 			}
+			end := slow(fmt.Sprintf("trying on cluster %q what a mirror relies on", of.Name))
 			shown, err := scratch.Conformance(ctx, ep)
+			end()
 			if err != nil {
 				return err
 			}
@@ -145,7 +147,9 @@ func left(doc probeDoc) error {
 
 // bear finds the source's rate and writes that, some times over, to the target.
 func (t *trials) bear(ctx context.Context, a *app, c *clusters, p *plan.Plan) (borne, error) {
+	end := slow(fmt.Sprintf("measuring for %s what cluster %q is written", t.window, p.Migration.Source.Name))
 	rate, err := t.measure(ctx, c.source, p)
+	end()
 	if err != nil {
 		return borne{}, fmt.Errorf("measuring what the source is written: %w", err)
 	}
@@ -165,6 +169,7 @@ func (t *trials) bear(ctx context.Context, a *app, c *clusters, p *plan.Plan) (b
 	if err := fits(nodes, wanted*t.lasting.Seconds(), replicas); err != nil {
 		return borne{}, err
 	}
+	defer slow(fmt.Sprintf("writing to cluster %q for %s", p.Migration.Target.Name, t.lasting))()
 	shown, err := scratch.Load(ctx, ep, scratch.LoadOptions{
 		BytesPerSecond: wanted, RecordSize: rate.record, For: t.lasting, Partitions: loadPartitions, Replicas: replicas,
 	})

@@ -54,7 +54,7 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string, opts ...Opti
 	conf := newConfig(ep)
 	c := &Client{ep: ep, conf: conf}
 	var err error
-	if c.logs, err = newLogs(ep); err != nil {
+	if c.logs, err = newLogs(ep, requestTimeout); err != nil {
 		return nil, err
 	}
 	w := newWaits(ep.Name(), func() time.Duration { return max(held(conf), time.Duration(c.logs.throttled.Load())) }, opts)

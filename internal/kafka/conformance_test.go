@@ -30,6 +30,7 @@ func conformance() map[string]func(*testing.T, *rig) {
 		"no group":     testGroupThatNeverWas,
 		"members":      testMembers,
 		"commit":       testCommit,
+		"nameless":     testGroupWithoutAName,
 		"pending":      testPendingCommit,
 		"open":         testOpenTransactions,
 		"snapshot":     testSnapshot,
@@ -257,6 +258,32 @@ func testCommit(t *testing.T, r *rig) {
 	positions[tp(topic, 1)] = cluster.Commit{Offset: 3}
 	if d := cmp.Diff(positions, group2.Commits); d != "" || err != nil || group2.State != "Empty" {
 		t.Errorf("%s, %v (-placed +group):\n%s", group2.State, err, d)
+	}
+}
+
+// testGroupWithoutAName: old clients commit for the empty group id, and it is
+// found, read and placed like any other.
+func testGroupWithoutAName(t *testing.T, r *rig) {
+	topic := r.topic(t, 1, nil)
+	at := tp(topic, 0)
+	produce(t, r.another(t, byHand()), at, 3)
+	want := map[cluster.TopicPartition]cluster.Commit{at: {Offset: 2, Metadata: "m"}}
+	if err := r.client.Commit(t.Context(), "", want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := r.client.StableCommits(t.Context(), "", map[string][]int32{topic: {0}})
+	if d := cmp.Diff(want, got); d != "" || err != nil {
+		t.Errorf("%v (-placed +read):\n%s", err, d)
+	}
+	snap, err := r.client.Snapshot(t.Context(), func(n string) bool { return n == topic })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, there := snap.Groups[""]; !there || g.Commits[at].Offset != 2 || len(g.Members) != 0 {
+		t.Errorf("found %v, %+v", there, g)
+	}
+	if g, err := r.client.Group(t.Context(), ""); err != nil || g.Commits[at].Offset != 2 || len(g.Members) != 0 {
+		t.Errorf("described: %+v, %v", g, err)
 	}
 }
 

@@ -40,7 +40,8 @@ func (c *Client) groupOnce(id string) (cluster.Group, error) {
 		return none, err
 	}
 	group, err := one(describeConsumers(coordinator, []string{id}))
-	if errors.Is(err, sarama.ErrGroupIDNotFound) || errors.Is(err, sarama.ErrUnsupportedVersion) {
+	// The group without a name can only be a classic one: the newer protocol has none.
+	if errors.Is(err, sarama.ErrGroupIDNotFound) || errors.Is(err, sarama.ErrUnsupportedVersion) || errors.Is(err, sarama.ErrInvalidGroupId) {
 		group, err = one(describeClassics(coordinator, []string{id}))
 		if errors.Is(err, sarama.ErrGroupIDNotFound) {
 			group, err = none, nil

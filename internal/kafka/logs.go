@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/IBM/sarama"
 
@@ -34,7 +35,9 @@ type logs struct {
 	leaders map[cluster.TopicPartition]leader
 }
 
-func newLogs(ep endpoint.Endpoint) (*logs, error) {
+// newLogs looks into the logs of a cluster; patience is how long a broker may be
+// silent.
+func newLogs(ep endpoint.Endpoint, patience time.Duration) (*logs, error) {
 	mechanism, err := wire.Mechanism(ep)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", ep.Name(), err)
@@ -42,7 +45,7 @@ func newLogs(ep endpoint.Endpoint) (*logs, error) {
 	return &logs{
 		leaders: map[cluster.TopicPartition]leader{},
 		wire: wire.New(wire.Options{
-			Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(lookMemory), Patience: requestTimeout,
+			Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(lookMemory), Patience: patience,
 		}),
 	}, nil
 }

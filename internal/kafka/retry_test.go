@@ -2,7 +2,6 @@ package kafka_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -209,6 +208,6 @@ func TestRetriableIsKafkasList(t *testing.T) {
 	}
 	want := map[int16]bool{8: false, 51: true, 122: true, 123: true}
 	if !maps.Equal(differ, want) {
-		t.Error(fmt.Sprintf("differs from franz-go's list in %v, want %v", differ, want))
+		t.Errorf("differs from franz-go's list in %v, want %v", differ, want)
 	}
 }

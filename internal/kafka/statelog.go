@@ -39,6 +39,7 @@ type StateLog struct {
 	topic  string
 	o      StateLogOptions
 	client sarama.Client
+	logs   *logs // for reading
 
 	mu     sync.Mutex // guards what follows, and that the topic is made once
 	exists bool
@@ -82,17 +83,22 @@ func (c *Client) StateLog(ctx context.Context, topic string, o StateLogOptions) 
 	if err != nil {
 		return nil, explainOpen(ctx, c.ep, err)
 	}
-	l := &StateLog{c: c, topic: topic, o: o, client: client}
+	reading, err := newLogs(c.ep, stateTimeout)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	l := &StateLog{c: c, topic: topic, o: o, client: client, logs: reading}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.find(ctx); err != nil {
-		return nil, errors.Join(err, client.Close())
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
 // Close ends the connections.
 func (l *StateLog) Close() error {
+	l.logs.wire.Close()
 	if err := l.client.Close(); err != nil && !errors.Is(err, sarama.ErrClosedClient) {
 		return fmt.Errorf("closing the connections to %s: %w", l.c.ep.Name(), err)
 	}

@@ -1,12 +1,18 @@
 package kafka
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"kplan/internal/cluster"
+	"kplan/mirror/batch"
+	"kplan/mirror/wire"
 )
 
 const (
@@ -23,13 +29,13 @@ func (l *StateLog) Append(ctx context.Context, keys []string, values [][]byte) (
 	}
 	writing := l.c.waits.begin("writing to the topic " + l.topic)
 	defer l.c.waits.end(writing)
-	batch, size := stateBatch(keys, values)
+	entries, size := stateBatch(keys, values)
 	if l.limit > 0 && size > l.limit {
 		return 0, l.refuse(fmt.Sprintf("a record of %d bytes is larger than its max.message.bytes, %d. Raise that to %d", size, l.limit, max(stateRecordBytes, 2*size)), nil)
 	}
 	return askLeader(ctx, l, func(b *sarama.Broker) (int64, error) {
 		req := &sarama.ProduceRequest{Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: int32(stateTimeout / time.Millisecond)}
-		req.AddBatch(l.topic, 0, batch)
+		req.AddBatch(l.topic, 0, entries)
 		resp, err := b.Produce(req)
 		if err != nil {
 			return 0, err
@@ -48,15 +54,15 @@ func (l *StateLog) Append(ctx context.Context, keys []string, values [][]byte) (
 func stateBatch(keys []string, values [][]byte) (*sarama.RecordBatch, int) {
 	now := time.Now()
 	size := batchOverhead
-	batch := &sarama.RecordBatch{
+	made := &sarama.RecordBatch{
 		Version: 2, FirstTimestamp: now, MaxTimestamp: now, LastOffsetDelta: int32(len(keys) - 1),
 		ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, PartitionLeaderEpoch: -1,
 	}
 	for i, k := range keys {
-		batch.Records = append(batch.Records, &sarama.Record{OffsetDelta: int64(i), Key: []byte(k), Value: values[i]})
+		made.Records = append(made.Records, &sarama.Record{OffsetDelta: int64(i), Key: []byte(k), Value: values[i]})
 		size += recordOverhead + len(k) + len(values[i])
 	}
-	return batch, size
+	return made, size
 }
 
 // explain tells refusals from troubles that pass.
@@ -82,21 +88,21 @@ func (l *StateLog) Read(ctx context.Context, from int64, each func(offset int64,
 	defer l.c.waits.end(reading)
 	size := int32(1 << 20)
 	for end := int64(-1); end < 0 || from < end; {
-		page, err := askLeader(ctx, l, func(b *sarama.Broker) (*sarama.FetchResponseBlock, error) { return l.fetch(b, from, size) })
+		was := from
+		err := l.fetch(ctx, from, size, func(f wire.Fetched) (err error) {
+			if end < 0 {
+				end = f.HighWatermark
+			}
+			if end < from {
+				return fmt.Errorf("the log of topic %q ends at %d and was read up to %d: its leader lags behind, or entries are lost", l.topic, end, from)
+			}
+			from, err = deliver(f.Records, from, end, each)
+			return err
+		})
 		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
 			return from, l.refuse(fmt.Sprintf("there is nothing at offset %d any more: it was deleted and made anew, or records were deleted. If another kplan works on this migration, stop it, and compare both clusters by hand", from), err)
 		}
 		if err != nil {
-			return from, err
-		}
-		if end < 0 {
-			end = page.HighWaterMarkOffset
-		}
-		if end < from {
-			return from, fmt.Errorf("the log of topic %q ends at %d and was read up to %d: its leader lags behind, or entries are lost", l.topic, end, from)
-		}
-		was := from
-		if from, err = deliver(page, from, end, each); err != nil {
 			return from, err
 		}
 		if from == was && from < end {
@@ -108,42 +114,79 @@ func (l *StateLog) Read(ctx context.Context, from int64, each func(offset int64,
 	return from, nil
 }
 
-func (l *StateLog) fetch(b *sarama.Broker, from int64, size int32) (*sarama.FetchResponseBlock, error) {
-	req := &sarama.FetchRequest{Version: 11, MaxWaitTime: 1, MaxBytes: size, Isolation: sarama.ReadUncommitted, SessionEpoch: -1}
-	req.AddBlock(l.topic, 0, from, size, -1)
-	resp, err := b.Fetch(req)
+// fetch asks the leader once, with a limit of its own, and hands on what came:
+// it is good for as long as use runs.
+func (l *StateLog) fetch(ctx context.Context, from int64, size int32, use func(wire.Fetched) error) error {
+	asking, cancel := context.WithTimeoutCause(ctx, 2*stateTimeout, fmt.Errorf("the topic %s: %w", l.topic, sarama.ErrRequestTimedOut))
+	defer cancel()
+	answer, err := l.ask(asking, from, size)
 	if err != nil {
-		return nil, err
+		l.logs.forget(cluster.TopicPartition{Topic: l.topic}) // the next try finds out anew who leads
+		return fmt.Errorf("asking the leader of topic %q: %w", l.topic, err)
 	}
-	block := resp.GetBlock(l.topic, 0)
-	if block == nil {
+	defer answer.Release()
+	return use(answer.Partitions[0])
+}
+
+func (l *StateLog) ask(ctx context.Context, from int64, size int32) (*wire.Answer, error) {
+	at, err := l.logs.leader(ctx, cluster.TopicPartition{Topic: l.topic})
+	if err != nil {
+		return nil, coded(err)
+	}
+	conn, err := l.logs.wire.Broker(ctx, at.id, 0)
+	if err != nil {
+		return nil, coded(err)
+	}
+	answer, err := conn.Fetch(ctx, wire.Fetch{MaxBytes: size, Positions: []wire.Position{{
+		Partition: wire.Partition{Topic: l.topic}, Offset: from, LeaderEpoch: at.epoch, LastEpoch: -1, MaxBytes: size,
+	}}})
+	if err != nil {
+		return nil, coded(err)
+	}
+	if len(answer.Partitions) != 1 {
+		answer.Release()
 		return nil, sarama.ErrIncompleteResponse
 	}
-	if !errors.Is(block.Err, sarama.ErrNoError) {
-		return nil, l.explain(block.Err)
+	if err := answer.Partitions[0].Err; err != nil {
+		answer.Release()
+		var kerr sarama.KError
+		if errors.As(coded(err), &kerr) {
+			return nil, l.explain(kerr)
+		}
+		return nil, err
 	}
-	return block, nil
+	return answer, nil
 }
 
 // deliver calls each for the entries of a page from an offset on and before the
 // end, and returns where the next page begins.
-func deliver(page *sarama.FetchResponseBlock, from, end int64, each func(offset int64, key string, value []byte) error) (next int64, err error) {
-	next = from
-	for _, set := range page.RecordsSet {
-		batch := set.RecordBatch
-		if batch == nil || batch.PartialTrailingRecord {
-			continue
-		}
-		for _, r := range batch.Records {
-			offset := batch.FirstOffset + r.OffsetDelta
-			if offset < from || offset >= end || batch.Control {
-				continue
-			}
-			if err := each(offset, string(r.Key), r.Value); err != nil {
-				return offset, err
-			}
-		}
-		next = max(next, min(end, batch.LastOffset()+1))
+func deliver(records []byte, from, end int64, each func(offset int64, key string, value []byte) error) (next int64, err error) {
+	splicer, err := batch.NewSplicer(batch.Limits{Batch: unpackedBatch, Unpacked: unpackedBatch})
+	if err != nil {
+		return from, err
 	}
-	return next, nil
+	next = from
+	hand := func(r batch.Record) bool {
+		if r.Offset < end && err == nil {
+			err = each(r.Offset, string(r.Key), bytes.Clone(r.Value)) // nil stays nil
+		}
+		return err == nil
+	}
+	r := batch.NewReader(records)
+	for r.Next() && err == nil {
+		last := r.Message().Offset
+		var damage error
+		switch {
+		case r.Magic() < 2:
+			damage = splicer.MessageRecords(r.Message(), from, hand)
+		case !r.Batch().Control():
+			last, damage = r.Batch().LastOffset, splicer.Records(r.Batch(), from, hand)
+		default:
+			last = r.Batch().LastOffset
+		}
+		if err = cmp.Or(err, damage); err == nil {
+			next = max(next, min(end, last()+1))
+		}
+	}
+	return next, cmp.Or(err, r.Err())
 }

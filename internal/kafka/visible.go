@@ -73,7 +73,7 @@ func firstOfBatch(b batch.Batch, from int64, filter *batch.Filter, splicer *batc
 // firstOfMessage is for formats 0 and 1, where the offset of a wrapper is that
 // of the last record in it.
 func firstOfMessage(m batch.Message, from int64, splicer *batch.Splicer) *cluster.Record {
-	if m.Offset() < from {
+	if m.Offset() < from && m.Offset() > 0 { // at 0 it may be as librdkafka produced it
 		return nil
 	}
 	var found *cluster.Record

@@ -252,3 +252,22 @@ func TestBeyondTheLogEnd(t *testing.T) {
 		t.Errorf("it has moved, and still %v", diags)
 	}
 }
+
+// A topic whose newest record cannot be read is named, whatever the scheme; with
+// production_later nobody knows whether its order matters.
+func TestWhatCannotBeReadIsUnknown(t *testing.T) {
+	source := cluster.Snapshot{Topics: topics(map[string]string{"a": "1 1", "b": "1 1"}), Unread: map[string]string{"a": "a[0]: its checksum is wrong"}}
+	_, notes := diff.Apart(diff.UnreadNotes(source))
+	if len(notes) != 1 || notes[0].Object.Name != "a" || !strings.Contains(notes[0].Reason, "its checksum is wrong") {
+		t.Errorf("%+v", notes)
+	}
+	m := &plan.Migration{Scheme: plan.Scheme{Kind: plan.ProductionLater}}
+	left := diff.LeftOf([]diff.Change{
+		{Object: diff.Object{Kind: "topic", Name: "a"}, After: map[string]string{"step": string(graph.Release)}},
+		{Object: diff.Object{Kind: "topic", Name: "b"}, After: map[string]string{"step": string(graph.Release)}},
+	})
+	asked, _ := left.Lint(m, source)
+	if len(asked) != 1 || asked[0].Verdict != diff.Unknown || asked[0].Object.Name != "a" || !strings.Contains(asked[0].Saw, "its checksum is wrong") {
+		t.Errorf("%+v", asked)
+	}
+}
