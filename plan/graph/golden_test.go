@@ -76,7 +76,8 @@ func view(t *testing.T, name string, g *graph.Graph, diags string) string {
 	return out.String()
 }
 
-// Every kind of step has a title of its own and is seen in a golden.
+// Every kind of step but a gate, which goes by its address everywhere, has a title
+// of its own, and each is seen in a golden.
 func TestEveryKindIsDrawn(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
@@ -92,7 +93,7 @@ func TestEveryKindIsDrawn(t *testing.T) {
 	}
 	for _, kind := range graph.Kinds() {
 		step := graph.Step{Address: "an.address", Kind: kind}
-		if bytes.Contains([]byte(step.Title()), []byte(step.Address)) {
+		if kind != graph.Gate && bytes.Contains([]byte(step.Title()), []byte(step.Address)) {
 			t.Errorf("%s has no title of its own", kind)
 		}
 		if !bytes.Contains(goldens, []byte(" "+string(kind)+" ")) && !bytes.Contains(goldens, []byte(" "+string(kind)+"\n")) {
