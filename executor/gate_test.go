@@ -82,13 +82,13 @@ func TestGateParksUntilApproved(t *testing.T) {
 // when the other conditions come to hold.
 func TestApprovalExpiresWhileItWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 1000 * time.Hour, Soak: 40 * time.Minute, Approvals: []plan.Approval{{Name: "sre", Expires: 20 * time.Minute}}})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 1000 * time.Hour, Soak: 8 * time.Minute, Approvals: []plan.Approval{{Name: "sre", Expires: 4 * time.Minute}}})
 		s.waits = true
 		var first string
 		s.onStart(graph.GateAddress("go"), func() {
 			first = s.inbox.put(s.approval("ann", ""))
 			go func() {
-				time.Sleep(time.Hour)
+				time.Sleep(12 * time.Minute)
 				s.inbox.put(s.approval("bob", ""))
 			}()
 		})
@@ -142,11 +142,11 @@ func TestRequesterStaysTheRequester(t *testing.T) {
 func TestLagIsHeld(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		most := int64(1 << 20)
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 90 * time.Minute})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 9 * time.Minute})
 		began := time.Now()
 		s.mustApply()
 		at, ok := s.behind()
-		if waited := at.Sub(began); !ok || waited < 90*time.Minute || waited > 92*time.Minute {
+		if waited := at.Sub(began); !ok || waited < 9*time.Minute || waited > 11*time.Minute {
 			t.Errorf("behind the gate after %s", waited)
 		}
 	})
@@ -156,10 +156,10 @@ func TestLagIsHeld(t *testing.T) {
 func TestLagTooGreatParksInTheEnd(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		none := int64(-1)
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: time.Hour, MaxLag: &none})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Minute, MaxLag: &none})
 		began := time.Now()
 		r := s.apply()
-		if len(r.Parked) != 1 || time.Since(began) < time.Hour || r.Parked[0].Command != "kplan apply" {
+		if len(r.Parked) != 1 || time.Since(began) < 5*time.Minute || r.Parked[0].Command != "kplan apply" {
 			t.Errorf("after %s: %+v", time.Since(began), r)
 		}
 		if _, begun := s.behind(); begun {
@@ -171,10 +171,10 @@ func TestLagTooGreatParksInTheEnd(t *testing.T) {
 // Taken out: the window. The bubble begins on Saturday, 1 January 2000, UTC.
 func TestWindowIsWaitedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sat 00:20-01:00 UTC")})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 100 * time.Hour, Window: window(t, "Sat 00:05-01:00 UTC")})
 		s.mustApply()
 		at, _ := s.behind()
-		if want := time.Date(2000, 1, 1, 0, 20, 0, 0, time.UTC); at.Before(want) || at.After(want.Add(time.Minute)) {
+		if want := time.Date(2000, 1, 1, 0, 5, 0, 0, time.UTC); at.Before(want) || at.After(want.Add(time.Minute)) {
 			t.Errorf("behind the gate at %s", at)
 		}
 	})
@@ -207,7 +207,7 @@ func TestVerifiedGate(t *testing.T) {
 // it is judged anew.
 func TestGateBehindStaysOpen(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: time.Hour, Approvals: []plan.Approval{{Name: "sre", Expires: time.Hour}}})
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: time.Hour, Approvals: []plan.Approval{{Name: "sre", Expires: 10 * time.Minute}}})
 		gate := graph.GateAddress("go")
 		s.inbox.put(s.approval("ann", ""))
 		k := &killer{memory: s.journal, n: 1 << 30}
@@ -218,7 +218,7 @@ func TestGateBehindStaysOpen(t *testing.T) {
 		}
 		s.applyIn(t.Context(), k, k.dead)
 		s.journal.at = nil
-		time.Sleep(2 * time.Hour)
+		time.Sleep(15 * time.Minute)
 		if r := s.apply(); len(r.Parked) != 1 {
 			t.Fatalf("nothing had begun behind it, and the word has expired: %+v", r)
 		}
@@ -234,7 +234,7 @@ func TestGateBehindStaysOpen(t *testing.T) {
 		if _, begun := s.behind(); !begun {
 			t.Fatal("it was not cut off behind the gate")
 		}
-		time.Sleep(2 * time.Hour)
+		time.Sleep(15 * time.Minute)
 		s.mustApply() // without another word
 	})
 }

@@ -94,7 +94,7 @@ func TestManualServiceIsNotRestored(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		s := chain(t, plan.ProductionFirst)
 		spec := s.migration().Service("a")
-		spec.Switch = plan.Switch{Manual: &plan.ManualSwitch{Timeout: time.Hour,
+		spec.Switch = plan.Switch{Manual: &plan.ManualSwitch{Timeout: 10 * time.Minute,
 			Stop: plan.Instruction{Source: "press hold"}, Start: plan.Instruction{Target: "release hold"}}}
 		s.build()
 		s.waits = true

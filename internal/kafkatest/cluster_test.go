@@ -23,22 +23,19 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func user() kafkatest.User { return kafkatest.User{Name: "kplan", Password: "secret-1"} }
-
-func options(v kafkatest.Version) kafkatest.Options {
-	return kafkatest.Options{
-		Version: v, Listeners: []kafkatest.Listener{kafkatest.Plaintext, kafkatest.SASLTLS},
-		Users: []kafkatest.User{user()},
-	}
-}
-
 // Both versions at the same time, each by both listeners, with a client that is
 // not the package's own.
 func TestBothVersionsOnRealBrokers(t *testing.T) {
 	for _, v := range []kafkatest.Version{kafkatest.V4_3_0, kafkatest.V2_8_2} {
 		t.Run(string(v), func(t *testing.T) {
 			t.Parallel()
-			c := kafkatest.Start(t, options(v))
+			var pool kafkatest.Pool
+			t.Cleanup(func() {
+				if err := pool.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			c := pool.Shared(t, kafkatest.Stock(v))
 			t.Logf("%s; cluster id %s", c.Evidence(), c.ClusterID())
 			topics := map[string]sarama.SASLMechanism{
 				"by-plaintext": "", "by-sasl-plain": sarama.SASLTypePlaintext, "by-scram-512": sarama.SASLTypeSCRAMSHA512,
@@ -71,7 +68,7 @@ func connect(t *testing.T, c *kafkatest.Cluster, mechanism sarama.SASLMechanism)
 		listener = kafkatest.SASLTLS
 		cfg.Net.TLS.Enable, cfg.Net.TLS.Config = true, &tls.Config{RootCAs: c.Authority().Pool()}
 		cfg.Net.SASL.Enable, cfg.Net.SASL.Mechanism = true, mechanism
-		cfg.Net.SASL.User, cfg.Net.SASL.Password = user().Name, user().Password
+		cfg.Net.SASL.User, cfg.Net.SASL.Password = "kplan", kafkatest.Password
 		cfg.Net.SASL.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{} }
 	}
 	admin, err := sarama.NewClusterAdmin(c.Bootstrap(listener), cfg)
@@ -155,17 +152,17 @@ func awaitLeader(t *testing.T, c *kafkatest.Cluster, good func(int32) bool) {
 // A pool starts a cluster once for all who ask for the same.
 func TestPoolSharesOnRealBrokers(t *testing.T) {
 	var pool kafkatest.Pool
-	first := pool.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2})
+	first := pool.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	t.Cleanup(func() {
 		if err := pool.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	second := pool.Shared(t, kafkatest.Options{Version: kafkatest.V2_8_2, Brokers: 1})
+	second := pool.Shared(t, kafkatest.Stock(kafkatest.V2_8_2))
 	if first.ClusterID() != second.ClusterID() || !slices.Equal(first.Bootstrap(kafkatest.Plaintext), second.Bootstrap(kafkatest.Plaintext)) {
 		t.Error("the same options gave two clusters")
 	}
-	if !slices.Equal(first.Bootstrap(kafkatest.SASLTLS), []string(nil)) {
-		t.Errorf("a listener that is not there has addresses %v", first.Bootstrap(kafkatest.SASLTLS))
+	if !slices.Equal(first.Bootstrap(kafkatest.TLS), []string(nil)) {
+		t.Errorf("a listener that is not there has addresses %v", first.Bootstrap(kafkatest.TLS))
 	}
 }
