@@ -83,6 +83,18 @@ func TestWhatLimitsACopy(t *testing.T) {
 	}
 }
 
+// A partition that is being forgotten is none that is stopped.
+func TestWhatIsForgottenHasNoStanding(t *testing.T) {
+	c := &Copier{throttle: newThrottle()}
+	gone, there := &part{}, &part{}
+	gone.stop(errForgotten)
+	there.stop(errSuperseded)
+	c.table.Store(&table{order: []*part{gone, there}})
+	if got := c.Status(); len(got) != 1 || !errors.Is(got[0].Why, errSuperseded) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestTotalOfPartitions(t *testing.T) {
 	standing := func(p Progress) Standing { return Standing{Progress: p} }
 	a := standing(Progress{RecordRate: 10, ByteRate: 100, Lag: 50, LagBytes: 500, LagTime: time.Minute, ETA: 5 * time.Second, Limit: ByTarget, pace: 10})

@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,10 +38,12 @@ func (s Standing) Lag() int64 { return max(0, s.Mark-s.Next) + s.Waiting }
 func (c *Copier) Status() []Standing {
 	parts, now := c.all(), time.Now()
 	throttled := c.throttle.waiting.Load() > 0
-	all := make([]Standing, len(parts))
-	for i, p := range parts {
+	all := make([]Standing, 0, len(parts))
+	for _, p := range parts {
 		p.mu.Lock()
-		all[i] = p.standing(c.Limits, now, throttled)
+		if !errors.Is(p.why, errForgotten) { // it has gone meanwhile, and is not stopped for that
+			all = append(all, p.standing(c.Limits, now, throttled))
+		}
 		p.mu.Unlock()
 	}
 	return all

@@ -88,7 +88,11 @@ func newPlay(t *testing.T, k kind, workers, inTopic bool, seed uint64) *play {
 	w := wire.New(wire.Options{Bootstrap: p.target.Bootstrap(), Pool: wire.NewPool(1 << 20)})
 	defer w.Close()
 	var err error
-	if p.producer, err = mirror.Identify(t.Context(), p.open(), w, "new", false, nil); err != nil {
+	shelf := p.open()
+	if p.producer, err = mirror.Identify(t.Context(), shelf, w, "new", false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := mirror.Direct(t.Context(), shelf, map[string]mirror.Way{topic: mirror.Forward}); err != nil {
 		t.Fatal(err)
 	}
 	if workers { // which copy what apply has asked for
@@ -155,6 +159,18 @@ func (w within) All(ctx context.Context, prefix string) (map[string][]byte, erro
 		return nil, errAway
 	}
 	return w.Shelf.All(ctx, prefix)
+}
+
+// Claim is what the state has beyond a Shelf: what a dead process has sent, and
+// what arrives only now, counts no more.
+func (w within) Claim(ctx context.Context, scopes []string, lease func() error) error {
+	switch {
+	case w.m.dead.Load():
+		return errors.New("the process is dead")
+	case w.p.stateAway.Load():
+		return errAway
+	}
+	return w.Shelf.(state.Shelf).Claim(ctx, scopes, lease)
 }
 
 // client is one whose connections can be cut.

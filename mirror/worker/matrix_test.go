@@ -43,7 +43,7 @@ func TestMirrorMatrix(t *testing.T) {
 				}
 				t.Run(matrixName(k, workers, inTopic, seed), func(t *testing.T) {
 					t.Parallel()
-					newPlay(t, k, workers, inTopic, seed).perform(2)
+					newPlay(t, k, workers, inTopic, seed).perform(1)
 				})
 			}
 		}
