@@ -19,7 +19,7 @@ import (
 // broker told even which ones there are.
 func (c *Client) BrokerConfigs(ctx context.Context) (configs map[int32]map[string]cluster.Config, away map[int32]error, err error) {
 	var meta *sarama.MetadataResponse
-	if err := c.retry(ctx, func() (err error) {
+	if err := c.retry(ctx, "asking who the brokers are", func() (err error) {
 		meta, err = c.metadata(nil)
 		return err
 	}); err != nil {
