@@ -172,9 +172,23 @@ func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) (Left,
 	}
 	err := awaitLanding(ctx, leaving)
 	if err == nil {
-		err = c.keep(leaving)
+		err = c.keepWithin(ctx, leaving)
 	}
 	return c.forget(leaving), err
+}
+
+// keepWithin keeps maps for as long as ctx lasts: a store that cannot be reached is
+// patient for longer than the group waits for partitions that it wants back. What
+// arrives there later counts no more once the next owner has claimed them.
+func (c *Copier) keepWithin(ctx context.Context, parts []*part) error {
+	kept := make(chan error, 1)
+	go func() { kept <- c.keep(parts) }()
+	select {
+	case err := <-kept:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("keeping the offset maps: %w", context.Cause(ctx))
+	}
 }
 
 // left adds how a partition is left now: not before, since what was under way

@@ -2,8 +2,10 @@ package mirror_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,5 +99,43 @@ func TestLostWhileLeaving(t *testing.T) {
 				t.Errorf("left in order: %v; until %v, want a wait: %v", got.Settled, got.Until, c.waits)
 			}
 		})
+	}
+}
+
+// stuck is a store that does not come back once it is told to.
+type stuck struct {
+	mirror.Store
+	on   atomic.Bool
+	free chan struct{}
+}
+
+func (s *stuck) Keep(maps map[wire.Partition]mirror.Kept) error {
+	if s.on.Load() {
+		<-s.free
+	}
+	return s.Store.Keep(maps)
+}
+
+// The group waits a minute for partitions that it wants back, and goes on without
+// asking then: a store that cannot be reached does not make that longer.
+func TestRemoveDoesNotWaitForTheStore(t *testing.T) {
+	t.Parallel()
+	f := newFaked(t, 1)
+	f.write(t, 20)
+	store := &stuck{Store: f.store, free: make(chan struct{})}
+	c, _ := f.run(t, func(conf *mirror.Config) { conf.Store = store })
+	f.drained(t, c, f.partitions...)
+	store.on.Store(true)
+	defer close(store.free)
+	f.write(t, 20)
+	f.drained(t, c, f.partitions...)
+	why := errors.New("the group wants it back")
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, why)
+	defer cancel()
+	if left, err := c.Remove(ctx, f.partitions); !errors.Is(err, why) {
+		t.Errorf("it says %v, and leaves %+v", err, left)
+	}
+	if got := c.Status(); len(got) != 0 {
+		t.Errorf("it is still there: %+v", got)
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,6 @@ import (
 	"kplan/executor/state"
 	"kplan/internal/boottime"
 	"kplan/internal/cluster"
-	"kplan/internal/kafka"
 	"kplan/mirror"
 	"kplan/mirror/driver"
 	"kplan/mirror/wire"
@@ -45,12 +43,10 @@ func newMirror(a *app) *cobra.Command {
 			"and what has something to copy makes progress.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.onScene(cmd, func(s scene) error {
-				if len(f.anew) > 0 {
-					return a.anew(cmd, s, f.anew)
-				}
-				return a.mirror(cmd, s, f)
-			})
+			if len(f.anew) > 0 {
+				return a.onScene(cmd, func(s scene) error { return a.anew(cmd, s, f.anew) })
+			}
+			return a.onSceneOnceThere(cmd, func(s scene) error { return a.mirror(cmd, s, f) })
 		},
 	}
 	cmd.Flags().BoolVar(&f.once, "once", false, "end when what is on the source at the start is copied")
@@ -110,7 +106,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	maxAge, err := producerMemory(ctx, s.clusters.target)
+	maxAge, err := producerMemory(ctx, s.clusters.target, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -244,32 +240,4 @@ const (
 // note is a line for people; where it cannot be written nobody misses it.
 func note(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format+"\n", args...) // a note
-}
-
-// forgetAfter is Kafka's default of both configs that producerMemory reads.
-const forgetAfter = 24 * time.Hour
-
-// producerMemory is the age of records from which on some broker of the target
-// may not know their producer any more: by a record's time stamp it then drops
-// the sequence numbers that keep a late request out (R23).
-func producerMemory(ctx context.Context, target *kafka.Client) (time.Duration, error) {
-	nodes, err := target.Nodes(ctx, func(string) bool { return false })
-	if err != nil {
-		return 0, err
-	}
-	least := forgetAfter
-	for i, n := range nodes {
-		limit := forgetAfter
-		for _, key := range []string{"transactional.id.expiration.ms", "producer.id.expiration.ms"} { // the second since 3.5
-			if c, ok := n.Configs[key]; ok {
-				if ms, err := strconv.ParseInt(c.Value, 10, 64); err == nil {
-					limit = time.Duration(ms) * time.Millisecond
-				}
-			}
-		}
-		if i == 0 || limit < least {
-			least = limit
-		}
-	}
-	return max(least, time.Millisecond), nil
 }

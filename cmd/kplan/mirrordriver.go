@@ -5,12 +5,15 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/boottime"
+	"kplan/internal/kafka"
 	"kplan/mirror"
 	"kplan/mirror/driver"
 	"kplan/plan"
@@ -38,7 +41,7 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 	}
 	local := &driver.Local{
 		SourceTopics: c.source, TargetTopics: c.target, TargetLogs: c.target, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.held.Check,
-		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.target) }, Log: log,
+		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.target, stderr) }, Log: log,
 	}
 	local.Keeper.Lease = s.held.Check
 	if local.Source, err = a.dataPath(p.Migration.Source, sourcePool); err != nil {
@@ -77,4 +80,17 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 // deadHere reports whether a worker ran on this machine and has ended.
 func deadHere(e mirror.Entry) bool {
 	return e.PID != os.Getpid() && state.Ended(state.Holder{PID: e.PID, Space: e.Space})
+}
+
+// producerMemory asks the target's brokers for how long they know a producer
+// (R23), and says which of them does not answer.
+func producerMemory(ctx context.Context, target *kafka.Client, stderr io.Writer) (time.Duration, error) {
+	configs, away, err := target.BrokerConfigs(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range slices.Sorted(maps.Keys(away)) {
+		note(stderr, "Broker %d of the target does not tell its configs: %v. What it leads is copied when it is back; until this mirror is started again, all records count as too old for the brokers to know them (R23), which costs a minute after a broken connection.", id, away[id])
+	}
+	return driver.Memory(configs, len(away) == 0), nil
 }

@@ -98,7 +98,11 @@ func mirrorLine(s worker.Standing) string {
 	case s.Assigned == 0:
 		b.WriteString("; other workers have all partitions")
 	default:
-		b.WriteString(limitWords(total.Limit, s.Partitions))
+		words := limitWords(total.Limit, s.Partitions)
+		if n, why := waitingFor(s.Partitions); words == "" && n > 0 {
+			words = fmt.Sprintf("; %d wait: %s", n, why)
+		}
+		b.WriteString(words)
 	}
 	b.WriteString(worstOf(s.Partitions))
 	return b.String()
@@ -136,6 +140,18 @@ func worstOf(all []mirror.Standing) string {
 		return ""
 	}
 	return "; most behind: " + strings.Join(names, ", ")
+}
+
+// waitingFor counts the partitions that wait for something that may pass, and says
+// what most of them wait for.
+func waitingFor(all []mirror.Standing) (n int, why string) {
+	var some []mirror.Standing
+	for _, p := range all {
+		if p.Why != nil && p.Phase != mirror.Stopped {
+			some = append(some, p)
+		}
+	}
+	return len(some), commonest(some)
 }
 
 // commonest says what most partitions wait for.

@@ -24,6 +24,8 @@ func TestMirrorLine(t *testing.T) {
 	idle.Progress.ETA = 0
 	unheard := part(0, 0, mirror.ByNothing, nil)
 	unheard.Heard = time.Time{}
+	held := part(1, 0, mirror.ByNothing, errors.New("broker 1 does not answer"))
+	held.Phase, held.Progress.ETA = mirror.Resuming, 0
 	for want, s := range map[string]worker.Standing{
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; no topic is ready": {},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting: this worker has no lease: x": {
@@ -34,6 +36,7 @@ func TestMirrorLine(t *testing.T) {
 		},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; other workers have all partitions":                     {Topics: 1},
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting for kplan apply to begin the copy of 2 topics": {Pending: 2},
+		"mirror: 2 partitions, 200 records copied, 2.0 MB/s, 1000 records/s; 1 wait: broker 1 does not answer":                 {Topics: 1, Assigned: 2, Partitions: []mirror.Standing{idle, held}},
 		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s; of 1 is not known yet how much there is to copy":   {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{unheard}},
 		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s":                                                    {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{idle}},
 		"mirror: 4 partitions, 400 records copied, 4.0 MB/s, 2000 records/s; 6000 to go (6.0 MB), 1s behind; the target is waited for; most behind: t[3] 3000, t[2] 2000, t[1] 1000": {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sort"
 	"sync"
-	"sync/atomic"
 
 	"github.com/IBM/sarama"
 
@@ -123,8 +122,9 @@ func (c *Client) controller() (*sarama.Broker, error) {
 }
 
 // spread shares questions out among the brokers: each broker gets the next one
-// when it has answered, for a connection carries one request at a time. The
-// first error ends the asking. ask must be safe for concurrent use.
+// when it has answered, for a connection carries one request at a time. What a
+// broker that is away was asked another one is asked, as long as one answers; the
+// first other error ends the asking. ask must be safe for concurrent use.
 func (c *Client) spread(ctx context.Context, questions int, ask func(b *sarama.Broker, question int) error) error {
 	if questions == 0 {
 		return nil
@@ -133,27 +133,66 @@ func (c *Client) spread(ctx context.Context, questions int, ask func(b *sarama.B
 	if err != nil {
 		return err
 	}
-	var next atomic.Int64
-	var failed atomic.Bool
-	errs := make([]error, len(brokers))
+	left := make([]int, questions)
+	for q := range left {
+		left[q] = q
+	}
+	var away []error
+	for len(left) > 0 {
+		var refused error
+		if brokers, left, refused = spreadOver(ctx, brokers, left, ask, &away); refused != nil {
+			return refused
+		}
+		if len(brokers) == 0 {
+			return errors.Join(away...)
+		}
+	}
+	return nil
+}
+
+// spreadOver shares questions among brokers. It returns the brokers that go on
+// answering, the questions that were asked of others, and the error of an answer;
+// away gets those of connections.
+func spreadOver(ctx context.Context, brokers []*sarama.Broker, questions []int, ask func(b *sarama.Broker, question int) error, away *[]error) (there []*sarama.Broker, left []int, refused error) {
+	var mu sync.Mutex // guards what is shared
+	next := func() (int, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(questions) == 0 || refused != nil {
+			return 0, false
+		}
+		q := questions[0]
+		questions = questions[1:]
+		return q, true
+	}
 	var wg sync.WaitGroup
-	for i, b := range brokers {
+	for _, b := range brokers {
 		wg.Go(func() {
-			for q := int(next.Add(1)) - 1; q < questions && !failed.Load(); q = int(next.Add(1)) - 1 {
+			for q, ok := next(); ok; q, ok = next() {
 				err := ask(b, q)
 				if ctx.Err() != nil {
 					err = context.Cause(ctx)
 				}
-				if err != nil {
-					errs[i] = fmt.Errorf("asking broker %d: %w", b.ID(), err)
-					failed.Store(true)
+				if err == nil {
+					continue
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				err = fmt.Errorf("asking broker %d: %w", b.ID(), err)
+				if ctx.Err() != nil || !disconnected(err) {
+					refused = errors.Join(refused, err)
 					return
 				}
+				left, *away = append(left, q), append(*away, err)
+				return
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			there = append(there, b)
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return there, append(left, questions...), refused
 }
 
 // chunks cuts a list into pieces of at most n.

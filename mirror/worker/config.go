@@ -67,8 +67,9 @@ const (
 
 	rebalanceTimeout = time.Minute
 	// handOver is for how long a partition may take to come to its end when the
-	// group wants it back. It is well below rebalanceTimeout, behind which the
-	// group goes on without asking.
+	// group wants it back, with what is kept of it. With what may be under way
+	// before it is that partition's turn (handOver, and claiming twice) it stays
+	// below rebalanceTimeout, behind which the group goes on without asking.
 	handOver = 30 * time.Second
 	claiming = 10 * time.Second // for reading and writing the shelf about partitions
 	pulse    = time.Second      // between two looks at the directions
