@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -62,14 +61,16 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string, opts ...Opti
 	opening := w.begin("connecting to " + strings.Join(ep.Bootstrap, ", "))
 	defer w.end(opening)
 	client, err := sarama.NewClient(ep.Bootstrap, conf)
-	if errors.Is(err, io.EOF) || errors.Is(err, sarama.ErrOutOfBrokers) && strings.Contains(err.Error(), "EOF") {
-		client, err = sarama.NewClient(ep.Bootstrap, conf) // one connection that is closed says little, the second says more
-	}
 	if err != nil {
 		return nil, explainOpen(ctx, ep, err)
 	}
 	c.client = client
-	if err := c.discover(); err != nil {
+	err = c.discover()
+	if hungUp(err) { // one connection that is closed says little, the second says more
+		c.reconnect(err)
+		err = c.discover()
+	}
+	if err != nil {
 		return nil, errors.Join(explainOpen(ctx, ep, err), client.Close())
 	}
 	admin, err := sarama.NewClusterAdminFromClient(client)
@@ -80,7 +81,11 @@ func Open(ctx context.Context, ep endpoint.Endpoint, wantID string, opts ...Opti
 	if c.admin, ok = admin.(sarama.TransactionClusterAdmin); !ok {
 		return nil, errors.Join(fmt.Errorf("opening %s: this is a bug in kplan: the client library lists no transactions", ep.Name()), client.Close())
 	}
-	meta, err := c.metadata([]string{})
+	var meta *sarama.MetadataResponse
+	err = c.retry(ctx, "asking which cluster it is", func() (err error) {
+		meta, err = c.metadata([]string{})
+		return err
+	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("reading the metadata of %s: %w", ep.Name(), err), c.Close())
 	}

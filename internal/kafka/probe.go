@@ -113,7 +113,10 @@ func (p *prober) speak(ctx context.Context, address string) contacted {
 	}
 	c := contacted{certs: p.ep.Presented(ctx, address)}
 	var err error
-	if c.meta, err = p.introduce(address); err == nil {
+	if c.meta, err = p.introduce(address); hungUp(err) {
+		c.meta, err = p.introduce(address) // as at Open
+	}
+	if err == nil {
 		return c
 	}
 	c.meta = nil

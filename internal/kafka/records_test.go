@@ -42,6 +42,7 @@ func (r *rig) fetches(answer func(n int64, p *kmsg.FetchResponseTopicPartition) 
 // answers with nothing and without an error; that is no proof that everything
 // before the boundary is read (R7).
 func TestAnEmptyAnswerIsNoProof(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{})
 	at := tp(r.topic(t, 1, nil), 0)
 	produce(t, r.another(t, byHand()), at, 10)
@@ -79,6 +80,7 @@ func TestAnAnswerHeldBackIsAskedForAgain(t *testing.T) {
 
 // A log that was cut off behind what was read of it is no drained one.
 func TestATruncatedLogIsNotDrained(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{})
 	at := tp(r.topic(t, 1, nil), 0)
 	produce(t, r.another(t, byHand()), at, 3)
@@ -110,6 +112,7 @@ func TestOldFormatsAreRead(t *testing.T) {
 
 // One record that cannot be read ends no look at a cluster: the topic is named.
 func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{})
 	topic, other := r.topic(t, 1, nil), r.topic(t, 1, nil)
 	w := r.another(t, byHand())

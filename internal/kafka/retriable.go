@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
+	"syscall"
 
 	"github.com/IBM/sarama"
 
@@ -76,4 +78,11 @@ func disconnected(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) ||
 		errors.As(err, &network) || errors.As(err, &operation) || errors.As(err, &unknown) || errors.Is(err, net.ErrClosed) || wire.Lost(err) ||
 		errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrBrokerNotAvailable)
+}
+
+// hungUp reports whether a broker closed a connection that had just been opened.
+// The client library gives the reasons of several addresses as text.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, sarama.ErrOutOfBrokers) && strings.Contains(err.Error(), "EOF")
 }

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -30,11 +31,27 @@ func (r *rig) reads(topic string) map[string]func(context.Context) error {
 		"rights":   func(ctx context.Context) error { return second(c.Rights(ctx, []string{topic}, []string{"g"})) },
 		"groups":   func(ctx context.Context) error { return second(c.GroupNames(ctx)) },
 		"group":    func(ctx context.Context) error { return second(c.Group(ctx, "g")) },
-		"topics":   func(ctx context.Context) error { return second(c.Topics(ctx, all)) },
-		"brokers":  func(ctx context.Context) error { return second(c.BrokerIDs(ctx)) },
-		"quotas":   func(ctx context.Context) error { return second(c.Quotas(ctx)) },
-		"rules":    func(ctx context.Context) error { return second(c.ACLs(ctx)) },
-		"ends":     func(ctx context.Context) error { return second(c.LogEnds(ctx, []string{topic})) },
+		"open": func(ctx context.Context) error {
+			opened, err := kafka.Open(ctx, r.ep, "")
+			if err != nil {
+				return err
+			}
+			return opened.Close()
+		},
+		"probe": func(ctx context.Context) error {
+			l := kafka.Probe(ctx, r.ep)
+			for _, c := range l.Contacts {
+				if c.Failed != cluster.NoStage {
+					return fmt.Errorf("%s: %s", c.Address, c.Why)
+				}
+			}
+			return nil
+		},
+		"topics":  func(ctx context.Context) error { return second(c.Topics(ctx, all)) },
+		"brokers": func(ctx context.Context) error { return second(c.BrokerIDs(ctx)) },
+		"quotas":  func(ctx context.Context) error { return second(c.Quotas(ctx)) },
+		"rules":   func(ctx context.Context) error { return second(c.ACLs(ctx)) },
+		"ends":    func(ctx context.Context) error { return second(c.LogEnds(ctx, []string{topic})) },
 		"commits": func(ctx context.Context) error {
 			return second(c.StableCommits(ctx, "g", map[string][]int32{topic: {0}}))
 		},
@@ -49,6 +66,7 @@ func (r *rig) reads(topic string) map[string]func(context.Context) error {
 // Taken out: asking again on a new connection. Whichever request of a read it is
 // whose connection a broker closes, the read goes on.
 func TestReadsSurviveClosedConnections(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{Brokers: 3})
 	topic := r.topic(t, 2, nil)
 	produce(t, r.another(t, byHand()), tp(topic, 0), 3)
@@ -117,6 +135,7 @@ func TestCommitWaitsForItsCoordinator(t *testing.T) {
 
 // The same for the requests whose answers have an error for each object.
 func TestWhatIsRetriableIsAskedAgain(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{})
 	topic := r.topic(t, 1, nil)
 	day := "86400000"
