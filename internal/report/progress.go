@@ -147,7 +147,7 @@ func (p *Progress) aggregate() string {
 	var parts []string
 	for _, a := range addresses {
 		w := p.waiting[a]
-		part := fmt.Sprintf("%s: %s", a, w.Text)
+		part := clean(fmt.Sprintf("%s: %s", a, w.Text))
 		if w.Left > 0 {
 			part += fmt.Sprintf(", %.0f records/s", w.Rate)
 			if w.ETA > 0 {
@@ -172,7 +172,7 @@ func (p *Progress) line(format string, args ...any) {
 		p.print("\r\x1b[K")
 		p.painted = false
 	}
-	p.print(fmt.Sprintf(format, args...) + "\n")
+	p.print(clean(fmt.Sprintf(format, args...)) + "\n")
 }
 
 func (p *Progress) print(s string) {

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -38,5 +39,25 @@ func TestProgressNamesWhatWaitsForLong(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "\n"); n > 5 {
 		t.Errorf("%d lines in 30 seconds:\n%s", n, out.String())
+	}
+}
+
+// Taken out: the filter. What programs, brokers and clients call themselves would
+// reach the terminal raw.
+func TestProgressDoesNotSteerTheTerminal(t *testing.T) {
+	evil := "\x1b[2J\x1b]0;x\x07\u202eabc\r"
+	var out strings.Builder
+	p := report.NewProgress(&out, false, time.Now)
+	step := &graph.Step{Address: "switch.service.a.stop"}
+	for _, e := range []executor.Event{
+		executor.Noted{Text: evil}, executor.StepDone{Step: step, Text: evil}, executor.StepFailed{Step: step, Err: errors.New(evil)},
+		executor.StepProgress{Step: step, Text: evil, Since: time.Minute}, executor.StepParked{Step: step, Instruction: evil},
+	} {
+		p.Event(e)
+	}
+	for name, text := range map[string]string{"progress": out.String(), "the end": report.Printable(evil + "\n" + evil)} {
+		if !strings.Contains(text, "abc") || strings.ContainsAny(text, "\x1b\x07\r\u202e") {
+			t.Errorf("%s: %q", name, text)
+		}
 	}
 }
