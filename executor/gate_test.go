@@ -141,12 +141,15 @@ func TestRequesterStaysTheRequester(t *testing.T) {
 // break.
 func TestLagIsHeld(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		most := int64(1 << 20)
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 90 * time.Minute})
+		most := int64(200)
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 30 * time.Minute})
 		began := time.Now()
+		silent := func(is bool) func() { return func() { s.locked(func() { s.worker("d").silent = is }) } }
+		time.AfterFunc(20*time.Minute, silent(true)) // the break: more than 200 records in a minute
+		time.AfterFunc(21*time.Minute, silent(false))
 		s.mustApply()
 		at, ok := s.behind()
-		if waited := at.Sub(began); !ok || waited < 90*time.Minute || waited > 92*time.Minute {
+		if waited := at.Sub(began); !ok || waited < 51*time.Minute || waited > 54*time.Minute {
 			t.Errorf("behind the gate after %s", waited)
 		}
 	})
