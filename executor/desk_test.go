@@ -40,6 +40,12 @@ func (s *stage) onStart(address string, f func()) {
 // Taken out: the walk's look at the pause. At every step of both schemes: while
 // paused nothing new begins, however long; after the resume everything passes.
 func TestPauseAtEveryStep(t *testing.T) {
+	held := 0 // how often something was left to begin
+	defer func() {
+		if all := len(addresses(t, plan.ProductionFirst)); held < all {
+			t.Errorf("only %d pauses held anything, of some %d steps of two schemes: the test says little", held, 2*all)
+		}
+	}()
 	for _, scheme := range []plan.SchemeKind{plan.ProductionFirst, plan.ProductionLater} {
 		for _, address := range addresses(t, scheme) {
 			t.Run(string(scheme)+"/"+address, func(t *testing.T) {
@@ -63,6 +69,7 @@ func TestPauseAtEveryStep(t *testing.T) {
 					if resumed == "" {
 						return
 					}
+					held++
 					if got := s.standings(paused); !slices.Equal(got, []state.Standing{state.Accepted, state.Effective}) {
 						t.Errorf("the pause: %v", got)
 					}
@@ -114,6 +121,12 @@ func addresses(t *testing.T, scheme plan.SchemeKind) (all []string) {
 // effect under way, nothing new begins, and the next apply carries on to the
 // same end.
 func TestAbortAndInterruptAtEveryStep(t *testing.T) {
+	ended := 0 // how often a run was ended before its time
+	defer func() {
+		if all := len(addresses(t, plan.ProductionFirst)); ended < all {
+			t.Errorf("only %d runs were ended early, of some %d: the test says little", ended, 4*all)
+		}
+	}()
 	for _, scheme := range []plan.SchemeKind{plan.ProductionFirst, plan.ProductionLater} {
 		for _, address := range addresses(t, scheme) {
 			for _, how := range []string{"abort", "interrupt"} {
@@ -135,6 +148,9 @@ func TestAbortAndInterruptAtEveryStep(t *testing.T) {
 						// A step that passes in no time leaves nothing to abort.
 						if r.Err != nil && (!errors.Is(r.Err, executor.ErrInterrupted) || errors.As(r.Err, &aborted) != (how == "abort")) {
 							t.Fatalf("%v", r.Err)
+						}
+						if r.Err != nil {
+							ended++
 						}
 						if took := time.Since(at); took > 5*time.Second {
 							t.Errorf("the run ended %s after the %s", took, how)

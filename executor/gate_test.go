@@ -141,12 +141,15 @@ func TestRequesterStaysTheRequester(t *testing.T) {
 // break.
 func TestLagIsHeld(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		most := int64(1 << 20)
-		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 9 * time.Minute})
+		most := int64(200)
+		s := gated(t, &plan.Gate{Name: "go", Before: "switch", Timeout: 5 * time.Hour, MaxLag: &most, Hold: 5 * time.Minute})
 		began := time.Now()
+		silent := func(is bool) func() { return func() { s.locked(func() { s.worker("d").silent = is }) } }
+		time.AfterFunc(3*time.Minute, silent(true)) // the break: more than 200 records in a minute
+		time.AfterFunc(4*time.Minute, silent(false))
 		s.mustApply()
 		at, ok := s.behind()
-		if waited := at.Sub(began); !ok || waited < 9*time.Minute || waited > 11*time.Minute {
+		if waited := at.Sub(began); !ok || waited < 9*time.Minute || waited > 12*time.Minute {
 			t.Errorf("behind the gate after %s", waited)
 		}
 	})

@@ -119,8 +119,9 @@ func (r *run) hasFacts(address string) bool {
 // for the check to confirm.
 func (r *run) stop(ctx context.Context, service *plan.Service, side cluster.Side, step string) error {
 	ctx = context.WithoutCancel(ctx)
-	sw := r.Switches[service.Name]
-	if err := sw.Stop(ctx, side, step); err != nil {
+	end := r.meanwhile(step, fmt.Sprintf("the program that stops %s on the %s runs (%s at most)", service.Name, side, service.Switch.Exec.Timeout))
+	err := r.Switches[service.Name].Stop(ctx, side, step)
+	if end(); err != nil {
 		return err
 	}
 	return r.await(ctx, service, step, fmt.Sprintf("service %q leaving the %s", service.Name, side),
@@ -131,6 +132,7 @@ func (r *run) stop(ctx context.Context, service *plan.Service, side cluster.Side
 // the switch's timeout.
 func (r *run) await(ctx context.Context, service *plan.Service, step, what string, ok func([]cluster.Side) bool) error {
 	began := r.Clock.Now()
+	defer r.meanwhile(step, what+", as its check has to tell")()
 	for {
 		sides, err := r.sides(ctx, service.Name, step)
 		if err != nil {
@@ -155,6 +157,7 @@ const checkTries = 3
 
 // sides asks the service's check where it runs.
 func (r *run) sides(ctx context.Context, service, step string) (sides []cluster.Side, err error) {
+	defer r.meanwhile(step, "the program that says where "+service+" runs takes its time")()
 	for range checkTries {
 		if sides, err = r.Switches[service].Check(ctx, step); err == nil {
 			return sides, nil
@@ -210,7 +213,9 @@ func startService(ctx context.Context, r *run, s *graph.Step) (any, string, erro
 
 func (r *run) start(ctx context.Context, service *plan.Service, side cluster.Side, step string) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := r.Switches[service.Name].Start(ctx, side, step); err != nil {
+	end := r.meanwhile(step, fmt.Sprintf("the program that starts %s on the %s runs (%s at most)", service.Name, side, service.Switch.Exec.Timeout))
+	err := r.Switches[service.Name].Start(ctx, side, step)
+	if end(); err != nil {
 		return err
 	}
 	return r.await(ctx, service, step, fmt.Sprintf("service %q running on the %s", service.Name, side),

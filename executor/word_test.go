@@ -203,6 +203,9 @@ func TestNewGateDoesNotLockAStoppedServiceOut(t *testing.T) {
 		}
 		s.applyIn(t.Context(), k, k.dead)
 		s.journal.at = nil
+		if at := s.where("a"); at != "" {
+			t.Fatalf("a runs on %q: nothing stands stopped", at)
+		}
 		s.migration().Gates = []*plan.Gate{sre(plan.Approval{})}
 		s.build()
 		s.mustApply()
@@ -217,7 +220,11 @@ func TestGateIsNotDone(t *testing.T) {
 		s.apply()
 		s.inbox.put(state.Request{Verb: state.VerbDone, Address: graph.GateAddress("go"), Who: "ann"})
 		s.apply()
-		for _, a := range s.journal.fold().Answers {
+		answers := s.journal.fold().Answers
+		if len(answers) != 1 {
+			t.Errorf("%d answers: the test proves nothing", len(answers))
+		}
+		for _, a := range answers {
 			if a.Standing != state.Refused || !strings.Contains(a.Why, "is a gate") {
 				t.Errorf("%+v", a)
 			}

@@ -187,6 +187,6 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		}
 		fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))
 	}
-	_, err := io.WriteString(w, b.String())
+	_, err := io.WriteString(w, report.Printable(b.String()))
 	return err
 }

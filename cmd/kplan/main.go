@@ -16,6 +16,7 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/report"
 )
 
 // version is set by the linker in releases.
@@ -41,7 +42,7 @@ func main() {
 	err := root.ExecuteContext(ctx)
 	stop()
 	if err != nil && err.Error() != "" {
-		fmt.Fprintln(os.Stderr, "Error: "+err.Error())
+		fmt.Fprintln(os.Stderr, "Error: "+report.Printable(err.Error()))
 	}
 	if doc := errorDocOf(err); a.json && out.n == 0 && (len(doc.Errors) > 0 || len(doc.Diagnostics) > 0) {
 		err = errors.Join(err, printJSON(os.Stdout, doc))

@@ -44,7 +44,7 @@ func (a *app) begin(ctx context.Context, p *plan.Plan, stderr io.Writer) (*sessi
 	if s.run, err = newRequestID(); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
-	if s.held, err = acquire(ctx, b, holder(s.who, s.host)); err != nil {
+	if s.held, err = acquire(ctx, b, holder(s.who, s.host), stderr); err != nil {
 		return nil, errors.Join(err, b.Close())
 	}
 	s.state = s.held.State()
@@ -59,12 +59,17 @@ const briefPatience = 15 * time.Second
 
 // acquire takes the lock. A worker of the mirror that begins has it for a
 // moment: that one is waited for.
-func acquire(ctx context.Context, b state.Backend, h state.Holder) (state.Session, error) {
-	for ends := time.Now().Add(briefPatience); ; {
+func acquire(ctx context.Context, b state.Backend, h state.Holder, stderr io.Writer) (state.Session, error) {
+	began, told := time.Now(), false
+	for ends := began.Add(briefPatience); ; {
 		held, err := b.Acquire(ctx, h)
 		var locked *state.LockedError
 		if !errors.As(err, &locked) || !locked.Holder.Brief || time.Now().After(ends) {
 			return held, err
+		}
+		if !told && time.Since(began) > 5*time.Second {
+			told = true
+			fmt.Fprintf(stderr, "The state is locked by %s, who needs it for a moment; waiting for that, %s at most.\n", locked.Holder, briefPatience) // a note
 		}
 		select {
 		case <-ctx.Done():

@@ -31,7 +31,8 @@ const readPatience = 30 * time.Second
 // was to start them.
 func (a *app) leftStopped(ctx context.Context, err error) error {
 	var coded *codedError
-	if err == nil || errors.As(err, &coded) && coded.err == nil { // the conclusion has named them
+	var moved *state.MovedAwayError // what is known here is old
+	if err == nil || errors.As(err, &moved) || errors.As(err, &coded) && coded.err == nil { // the conclusion has named them
 		return err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readPatience)

@@ -17,6 +17,7 @@ import (
 const (
 	watchedEvery = time.Second
 	loggedEvery  = 10 * time.Second
+	silence      = 5 * time.Second // after which it is said what a step waits for
 )
 
 // Progress prints the events of a run: one line when a step begins to matter,
@@ -28,6 +29,7 @@ type Progress struct {
 	tty     bool
 	now     func() time.Time
 	waiting map[string]executor.StepProgress
+	told    map[string]bool // of those: a line has named it
 	last    time.Time
 	painted bool
 	broken  bool
@@ -35,7 +37,7 @@ type Progress struct {
 
 // NewProgress returns a printer that begins now.
 func NewProgress(w io.Writer, tty bool, now func() time.Time) *Progress {
-	return &Progress{w: w, tty: tty, now: now, waiting: map[string]executor.StepProgress{}, last: now()}
+	return &Progress{w: w, tty: tty, now: now, waiting: map[string]executor.StepProgress{}, told: map[string]bool{}, last: now()}
 }
 
 // Event takes one event.
@@ -47,19 +49,19 @@ func (p *Progress) Event(e executor.Event) {
 		}
 	case executor.StepProgress:
 		p.waiting[e.Step.Address] = e
-		p.tick()
+		p.tick(e.Since >= silence && !p.told[e.Step.Address])
 	case executor.StepDone:
-		delete(p.waiting, e.Step.Address)
+		p.over(e.Step.Address)
 		p.line("done     %s: %s (%s)", e.Step.Address, e.Text, e.Took.Round(time.Millisecond))
 	case executor.BatchDone:
 		p.line("done     %s", batch(e))
 	case executor.StepFailed:
-		delete(p.waiting, e.Step.Address)
+		p.over(e.Step.Address)
 		p.line("failed   %s: %v", e.Step.Address, e.Err)
 	case executor.StepSkipped:
 		p.line("skipped  %s: needs %s", e.Step.Address, e.Because)
 	case executor.StepParked:
-		delete(p.waiting, e.Step.Address)
+		p.over(e.Step.Address)
 		p.line("waiting  %s: %s", e.Step.Address, e.Instruction)
 		for _, c := range e.Conditions {
 			if !p.tty {
@@ -79,6 +81,12 @@ func (p *Progress) Event(e executor.Event) {
 	case executor.Pausing:
 		p.line("paused   nothing new is begun, %d still under way", e.Running)
 	}
+}
+
+// over forgets a step that waits no more.
+func (p *Progress) over(address string) {
+	delete(p.waiting, address)
+	delete(p.told, address)
 }
 
 // batch says how many steps of a kind have passed together.
@@ -106,15 +114,20 @@ func asked(a state.Answer) string {
 	return text
 }
 
-func (p *Progress) tick() {
+// tick prints the aggregate line when it is time, or at once when a step has
+// waited for long that no line has named yet.
+func (p *Progress) tick(news bool) {
 	every := loggedEvery
 	if p.tty {
 		every = watchedEvery
 	}
-	if p.now().Sub(p.last) < every {
+	if !news && p.now().Sub(p.last) < every {
 		return
 	}
 	p.last = p.now()
+	for address := range p.waiting {
+		p.told[address] = true
+	}
 	text := p.aggregate()
 	if p.tty {
 		p.print("\r\x1b[K" + clipLine(text))
@@ -134,7 +147,7 @@ func (p *Progress) aggregate() string {
 	var parts []string
 	for _, a := range addresses {
 		w := p.waiting[a]
-		part := fmt.Sprintf("%s: %s", a, w.Text)
+		part := clean(fmt.Sprintf("%s: %s", a, w.Text))
 		if w.Left > 0 {
 			part += fmt.Sprintf(", %.0f records/s", w.Rate)
 			if w.ETA > 0 {
@@ -159,7 +172,7 @@ func (p *Progress) line(format string, args ...any) {
 		p.print("\r\x1b[K")
 		p.painted = false
 	}
-	p.print(fmt.Sprintf(format, args...) + "\n")
+	p.print(clean(fmt.Sprintf(format, args...)) + "\n")
 }
 
 func (p *Progress) print(s string) {

@@ -90,6 +90,17 @@ func clean(text string) string {
 	return b.String()
 }
 
+// Printable is a text for a terminal: line by line as it is, without control
+// characters that could steer it. Names of groups and clients, and the words of
+// brokers and programs, hold anything.
+func Printable(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = clean(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // count writes a number with its noun.
 func count(n int, noun string) string {
 	if n == 1 {

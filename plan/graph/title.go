@@ -50,7 +50,7 @@ func (s *Step) Title() string {
 	case Works:
 		return "see " + title(s.Group) + " working on the target"
 	case Gate:
-		return "pass " + s.Address
+		return "pass " + GateAddress(s.Gate)
 	case Release:
 		return "release " + title(s.Topic) + " on the target"
 	default:
