@@ -11,7 +11,7 @@ func resolve(text string, known []string) (string, bool) {
 		switch {
 		case address == text:
 			return address, true
-		case unquoted(address) != unquoted(text):
+		case unquoted(address) != text && unquoted(address) != unquoted(text):
 		case found != "":
 			return "", false // two are meant
 		default:

@@ -31,7 +31,7 @@ const readPatience = 30 * time.Second
 // was to start them.
 func (a *app) leftStopped(ctx context.Context, err error) error {
 	var coded *codedError
-	var moved *state.MovedAwayError // what is known here is old
+	var moved *state.MovedAwayError                                                         // what is known here is old
 	if err == nil || errors.As(err, &moved) || errors.As(err, &coded) && coded.err == nil { // the conclusion has named them
 		return err
 	}
