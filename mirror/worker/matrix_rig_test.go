@@ -95,11 +95,6 @@ func newPlay(t *testing.T, k kind, workers, inTopic bool, seed uint64) *play {
 	if _, err := mirror.Direct(t.Context(), shelf, map[string]mirror.Way{topic: mirror.Forward}); err != nil {
 		t.Fatal(err)
 	}
-	if workers { // which copy what apply has asked for
-		if _, err := mirror.Direct(t.Context(), p.open(), map[string]mirror.Way{topic: mirror.Forward}); err != nil {
-			t.Fatal(err)
-		}
-	}
 	return p
 }
 
