@@ -67,10 +67,11 @@ campaign-access: ## fences, rights and access rules on every pair of versions an
 	$(GO) test -tags campaign -count=1 -timeout 60m -v -run 'TestFenceOnRealBrokers|TestLeastRightsOnRealBrokers|TestAccessParityOnRealBrokers' ./cmd/kplan
 
 campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
-	KPLAN_CAMPAIGN=lease $(GO) test -count=1 -v -run 'TestLeaseModel$$' ./executor/state
+	$(GO) test -tags campaign -count=1 -v -run TestLeaseModelCampaign ./executor/state
 
-campaign-mirror: ## the mirror killed, cut off, frozen and doubled, brokers killed, on real Kafka (long)
-	KPLAN_CAMPAIGN=mirror $(GO) test -count=1 -timeout 60m -v -run 'TestKillCampaign|TestFaultCampaign' ./mirror
+campaign-mirror: ## the mirror killed, cut off, frozen and doubled, brokers killed, on real Kafka; then every kind of source under every fault (long)
+	$(GO) test -tags campaign -count=1 -timeout 60m -v -run 'TestKillCampaignOnRealBrokers|TestFaultCampaignOnRealBrokers' ./mirror
+	$(GO) test -tags campaign -count=1 -timeout 30m -v -run TestMirrorMatrixCampaign ./mirror/worker
 
 clean: ## remove what was built
 	rm -rf bin
