@@ -272,12 +272,14 @@ func TestNothingIsWrittenWithoutALease(t *testing.T) {
 	s.clock.by.Add(int64(time.Hour))
 	s.until("the lease has run out", func() bool { return w.Standing().NoLease != nil })
 	s.write(10)
-	s.until("the new records are seen", func() bool {
+	// On a slow machine the group may have gone on without it by then.
+	s.until("the new records are seen, or nothing is left to copy", func() bool {
 		var lag int64
-		for _, p := range w.Standing().Partitions {
+		held := w.Standing().Partitions
+		for _, p := range held {
 			lag += p.Lag()
 		}
-		return lag == 10*partitions || s.count() > 10*partitions
+		return lag == 10*partitions || len(held) == 0 || s.count() > 10*partitions
 	})
 	if n := s.count(); n != 10*partitions {
 		t.Errorf("%d records were written without a lease", n-10*partitions)
