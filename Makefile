@@ -19,15 +19,17 @@ test: ## run all tests, real Kafka included (installs Java and Maven where it ma
 	@$(MAKE) --no-print-directory test-cli
 	@$(MAKE) --no-print-directory test-kafka
 
-# Where nothing runs beside anything else, the race detector finds nothing.
-CALM := ./plan/... ./checks/... ./examples/... ./docs/... ./mirror/batch/...
+# Where nothing of the product runs beside anything else, the race detector finds
+# nothing.
+CALM := ./plan/... ./checks/... ./examples/... ./docs/... ./mirror/batch/... ./internal/embedded/... ./internal/endpoint ./internal/kafkatest/... ./internal/report ./internal/workload
 # Whole migrations, cut off at each point: too many for the race detector, which
 # has the others.
 EVERY := EveryCrashPoint|EveryStep|WithoutTheLock|WithoutTheJournal
 
 test-unit: ## the tests without real Kafka and the binary; with the race detector where there is concurrency
 	$(GO) test -p 2 -timeout 15m -skip RealBrokers $(CALM)
-	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./executor/... ./mirror ./mirror/driver/... ./mirror/wire/... ./mirror/worker/... ./internal/...
+	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./executor/... ./mirror ./mirror/driver/... ./mirror/wire/... ./mirror/worker/... \
+		./internal/boottime ./internal/kafka ./internal/notify ./internal/scratch
 
 test-cli: ## the tests through the binary, on embedded clusters, and a crash at every record of the journal
 	$(GO) test -p 1 -parallel 12 -timeout 20m -skip RealBrokers ./cmd/kplan

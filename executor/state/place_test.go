@@ -54,13 +54,13 @@ func onEmbedded(t *testing.T) opener {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	return inTopic(t, c.Bootstrap(), "_kplan.orders", 4*time.Second, nil)
+	return inTopic(t, c.Bootstrap(), "_kplan.orders", 30*time.Second, nil)
 }
 
 func onReal(t *testing.T, v kafkatest.Version) opener {
 	t.Helper()
 	c := brokers.Shared(t, kafkatest.Stock(v))
-	return inTopic(t, c.Bootstrap(kafkatest.Plaintext), fmt.Sprintf("_kplan.orders-%08x", rand.Uint32()), 6*time.Second, nil)
+	return inTopic(t, c.Bootstrap(kafkatest.Plaintext), fmt.Sprintf("_kplan.orders-%08x", rand.Uint32()), 30*time.Second, nil)
 }
 
 // inTopic opens backends of a topic, each with connections of its own.
