@@ -337,7 +337,7 @@ func (r *run) lookBehindOne(ctx context.Context, s *graph.Step, boundary offsets
 			continue
 		}
 		from[tp], now[tp] = boundary[tp], e.LastStable // of a partition that was added since: its beginning
-		if looked[tp] <= now[tp] { // a log that has become shorter is looked at anew
+		if looked[tp] <= now[tp] {                     // a log that has become shorter is looked at anew
 			from[tp] = max(from[tp], looked[tp])
 		}
 	}
