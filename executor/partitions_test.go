@@ -92,6 +92,30 @@ func TestPartitionsOfATopicOfOthers(t *testing.T) {
 	})
 }
 
+// Taken out: the watch of partitions that a topic gets behind its boundary. What
+// somebody writes there is in no drain and on no target.
+func TestStragglerInANewPartition(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		s.onceStopped("a", func() { // the drain of d lasts
+			s.worker("d").silent = true
+			s.produce(cluster.Source, "t1", 0)
+		})
+		s.when(graph.TopicAddress("t1", "boundary"), func() {
+			time.AfterFunc(3*time.Second, func() {
+				s.locked(func() {
+					s.add(cluster.Source, "t1")
+					s.source.topics["t1"][2].log = []entry{{key: 0, seq: 1 << 20, pid: 4711}}
+				})
+			})
+		})
+		err := as[*executor.StrayWriterError](t, s.apply().Err)
+		if err.Partition.Partition != 2 || err.Offset != 0 || err.ProducerID != 4711 {
+			t.Errorf("it names %+v", err)
+		}
+	})
+}
+
 // What differs in the diff has been seen and is no news.
 func TestFewerPartitionsFromTheBeginning(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

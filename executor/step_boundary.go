@@ -332,10 +332,13 @@ func (r *run) lookBehind(ctx context.Context, looked offsets) error {
 
 func (r *run) lookBehindOne(ctx context.Context, s *graph.Step, boundary offsets, ends map[cluster.TopicPartition]cluster.LogEnds, looked offsets) error {
 	from, now := offsets{}, offsets{}
-	for tp, b := range boundary {
-		from[tp], now[tp] = b, ends[tp].LastStable
-		if looked[tp] <= now[tp] { // a log that has become shorter is looked at anew
-			from[tp] = max(b, looked[tp])
+	for tp, e := range ends {
+		if tp.Topic != s.Topic {
+			continue
+		}
+		from[tp], now[tp] = boundary[tp], e.LastStable // of a partition that was added since: its beginning
+		if looked[tp] <= now[tp] {                     // a log that has become shorter is looked at anew
+			from[tp] = max(from[tp], looked[tp])
 		}
 	}
 	err := r.dataBehind(ctx, from, now, "", r.hint(s.Address))

@@ -13,6 +13,7 @@ import (
 const (
 	inspecting   = -2 // the lane for reading the target
 	mostInspects = 4  // partitions of which the target is read at a time
+	inspectsTurn = 10 * time.Second
 )
 
 // examine reports whether a partition has to be looked at before it goes on from
@@ -44,12 +45,10 @@ func (c *Copier) examine(ctx context.Context, p *part, end int64) bool {
 // look finds out whether a doubt is right, and whether all that the target has up
 // to a log end is this mirror's.
 func (c *Copier) look(ctx context.Context, p *part, end int64) {
-	select {
-	case <-ctx.Done():
+	if !c.mayInspect(ctx, p) {
 		return
-	case c.inspects <- struct{}{}:
-		defer func() { <-c.inspects }()
 	}
+	defer func() { <-c.inspects }()
 	p.mu.Lock()
 	doubt, from := p.doubt, max(p.acked, p.inspected)
 	p.mu.Unlock()
@@ -69,6 +68,25 @@ func (c *Copier) look(ctx context.Context, p *part, end int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.doubt = nil
+}
+
+// mayInspect waits for a place among those of which the target is read. That is no
+// standstill, however long: those that have one say whether they get on.
+func (c *Copier) mayInspect(ctx context.Context, p *part) bool {
+	tick := time.NewTicker(inspectsTurn)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case c.inspects <- struct{}{}:
+			return true
+		case now := <-tick.C:
+			p.mu.Lock()
+			p.going.moved = now
+			p.mu.Unlock()
+		}
+	}
 }
 
 // inspect reads the headers on the target between two offsets: every batch has

@@ -1,10 +1,12 @@
 package mirror
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -113,4 +115,26 @@ func TestTotalOfPartitions(t *testing.T) {
 	if d := cmp.Diff(Progress{}, Total(nil), same); d != "" {
 		t.Error(d)
 	}
+}
+
+// A partition that waits until the target is read for others does not stand still,
+// however long that takes: whoever ended the mirror for it would let all begin anew.
+func TestWaitingForALookIsNoStandstill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &Copier{inspects: make(chan struct{}, 1)}
+		c.inspects <- struct{}{}
+		p := &part{phase: Resuming, going: going{moved: time.Now()}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); c.look(ctx, p, 10) }()
+		time.Sleep(time.Hour)
+		p.mu.Lock()
+		s := Standing{Phase: p.phase, Moved: p.going.moved}
+		p.mu.Unlock()
+		if err := s.Stalled(time.Now(), time.Minute); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		<-ended
+	})
 }

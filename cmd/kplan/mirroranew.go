@@ -48,13 +48,6 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 	return err
 }
 
-func countedTopics(n int) string {
-	if n == 1 {
-		return "one topic"
-	}
-	return fmt.Sprintf("%d topics", n)
-}
-
 // empty refuses topics that hold something on the target: it would be there
 // twice.
 func empty(ctx context.Context, s scene, topics []string) error {

@@ -25,8 +25,8 @@ type Shelf interface {
 	// Claim makes this shelf the owner of scopes: of each name that is a scope, or
 	// begins with one that ends with a slash. What others have sent for these names
 	// before and what arrives only now counts no more, and their next Put is a
-	// *SupersededError. Values that are there stay. The owner's lease is asked
-	// before a Put is tried once more.
+	// *SupersededError. Values that are there stay. The lease is asked just before
+	// the claim, and before a Put is tried once more.
 	Claim(ctx context.Context, scopes []string, lease func() error) error
 }
 

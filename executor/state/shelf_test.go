@@ -322,6 +322,28 @@ func TestLogShelfClaim(t *testing.T) {
 	shelve(t, a, map[string][]byte{"map/orders/1/000000": []byte("unclaimed")})
 }
 
+// Whoever stood still and has no lease any more claims nothing: the owner goes on
+// keeping what it has.
+func TestShelfClaimAsksForTheLease(t *testing.T) {
+	log, dir := &lateLog{}, t.TempDir()
+	for where, open := range map[string]func() state.Shelf{
+		"log":  func() state.Shelf { return state.NewLogShelf(log, "the topic", state.TTL(time.Second)) },
+		"file": func() state.Shelf { return state.NewFileShelf(dir) },
+	} {
+		t.Run(where, func(t *testing.T) {
+			owner, scopes := open(), []string{"map/orders/0/"}
+			if err := owner.Claim(t.Context(), scopes, func() error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+			gone := errors.New("the lease has run out")
+			if err := open().Claim(t.Context(), scopes, func() error { return gone }); !errors.Is(err, gone) {
+				t.Errorf("without a lease it is the owner, %v", err)
+			}
+			shelve(t, owner, map[string][]byte{"map/orders/0/000000": []byte("of the owner")})
+		})
+	}
+}
+
 // A file has the same rules: a process may have stood still between its look at
 // the file and its line.
 func TestFileShelfLateLine(t *testing.T) {

@@ -106,6 +106,9 @@ func (s *FileShelf) Claim(ctx context.Context, scopes []string, lease func() err
 		return nil
 	}
 	return s.write(ctx, func() (puts []shelfPut, err error) {
+		if err := mayClaim(lease); err != nil {
+			return nil, err
+		}
 		for _, scope := range scopes {
 			claim := shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}
 			puts = append(puts, shelfPut{name: scope, shelved: claim})

@@ -96,6 +96,9 @@ func (s *LogShelf) Claim(ctx context.Context, scopes []string, lease func() erro
 	if err := s.catchUp(ctx, -1); err != nil {
 		return err
 	}
+	if err := mayClaim(lease); err != nil {
+		return err
+	}
 	var puts []shelfPut
 	for _, scope := range scopes {
 		puts = append(puts, shelfPut{name: scope, shelved: shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}, stale: s.fold.staleIn(scope)})
@@ -105,6 +108,19 @@ func (s *LogShelf) Claim(ctx context.Context, scopes []string, lease func() erro
 	}
 	for _, p := range puts {
 		s.claims[p.name] = claimed{epoch: p.epoch, lease: lease}
+	}
+	return nil
+}
+
+// mayClaim asks for the lease just before a claim is sent: nothing tells a claim
+// of somebody who stood still from one that is due, and whoever was the owner
+// could keep nothing from then on.
+func mayClaim(lease func() error) error {
+	if lease == nil {
+		return nil
+	}
+	if err := lease(); err != nil {
+		return fmt.Errorf("becoming the owner: %w", err)
 	}
 	return nil
 }

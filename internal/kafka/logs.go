@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -86,6 +87,11 @@ func (l *logs) leader(ctx context.Context, tp cluster.TopicPartition) (leader, e
 	return known, nil
 }
 
+// errHeldBack says that a quota of kplan's user was exceeded: such an answer has
+// no partitions at all, and the broker reads the next request when its time has
+// come.
+var errHeldBack = errors.New("a client quota holds the answers to kplan back")
+
 // page fetches from one offset on. The leader is asked with its epoch: one that
 // was deposed and has not noticed refuses.
 func (l *logs) page(ctx context.Context, tp cluster.TopicPartition, from int64, size int32) (page, error) {
@@ -139,6 +145,9 @@ func (l *logs) pages(ctx context.Context, broker int32, positions []position, ea
 	}
 	defer answer.Release()
 	l.throttled.Store(int64(answer.Throttled))
+	if len(answer.Partitions) == 0 && answer.Throttled > 0 {
+		return nil, errHeldBack
+	}
 	splicer, err := batch.NewSplicer(batch.Limits{Batch: unpackedBatch, Unpacked: unpackedBatch})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,7 +24,12 @@ import (
 func (c *Client) OpenTransactions(ctx context.Context, partitions map[string][]int32) ([]cluster.OpenTransaction, error) {
 	var told map[string]map[int32]sarama.DescribeProducersResponsePartition
 	err := c.retry(ctx, "asking for the producers of open transactions", func() (err error) {
-		told, err = c.admin.DescribeProducers(partitions)
+		if told, err = c.admin.DescribeProducers(partitions); err == nil {
+			err = untold(partitions, told)
+		}
+		if err != nil {
+			_ = c.client.RefreshMetadata(slices.Collect(maps.Keys(partitions))...) // the next try says if that fails
+		}
 		return err
 	})
 	if errors.Is(err, sarama.ErrUnsupportedVersion) {
@@ -53,10 +59,28 @@ func (c *Client) OpenTransactions(ctx context.Context, partitions map[string][]i
 	slices.SortFunc(open, func(a, b cluster.OpenTransaction) int {
 		return cmp.Or(cmp.Compare(a.Partition.Topic, b.Partition.Topic), cmp.Compare(a.Partition.Partition, b.Partition.Partition), cmp.Compare(a.StartOffset, b.StartOffset))
 	})
-	if len(open) > 0 {
-		err = c.nameTransactions(open)
+	if len(open) == 0 {
+		return nil, nil
 	}
+	err = c.retry(ctx, "asking for the names of open transactions", func() error { return c.nameTransactions(open) })
 	return open, err
+}
+
+// untold is the error of the first partition whose leader has not told its
+// producers: such an answer lists none.
+func untold(partitions map[string][]int32, told map[string]map[int32]sarama.DescribeProducersResponsePartition) error {
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			at := cluster.TopicPartition{Topic: topic, Partition: number}
+			switch p, ok := told[topic][number]; {
+			case !ok:
+				return fmt.Errorf("%s: %w", at, sarama.ErrIncompleteResponse)
+			case !errors.Is(p.ErrorCode, sarama.ErrNoError):
+				return fmt.Errorf("%s: %w", at, p.ErrorCode)
+			}
+		}
+	}
+	return nil
 }
 
 // nameTransactions adds what the coordinators know.

@@ -3,12 +3,17 @@ package kafka_test
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"time"
 
+	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"kplan/internal/cluster"
+	"kplan/internal/embedded"
 )
 
 // An open transaction is told with its producer, its start and, by brokers from
@@ -58,5 +63,49 @@ func testOpenTransactions(t *testing.T, r *rig) {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
+	}
+}
+
+// A leader that does not tell its producers lists none, which is no proof that no
+// transaction is open: what passes is asked again, and what does not is an error.
+func TestProducersThatAreNotTold(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		code  *kerr.Error
+		times int
+		fails bool
+	}{{kerr.TopicAuthorizationFailed, 1, true}, {kerr.NotLeaderForPartition, 1, false}} {
+		t.Run(c.code.Message, func(t *testing.T) {
+			r := onEmbedded(t, embedded.Options{})
+			topic := r.topic(t, 1, nil)
+			asked, cut := 0, false
+			r.fake.Fake().Control(func(req kmsg.Request) (kmsg.Response, error, bool) {
+				r.fake.Fake().KeepControl()
+				switch req := req.(type) {
+				case *kmsg.DescribeProducersRequest:
+					resp := req.ResponseKind().(*kmsg.DescribeProducersResponse)
+					resp.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: topic, Partitions: []kmsg.DescribeProducersResponseTopicPartition{{}}}}
+					if asked++; asked <= c.times {
+						resp.Topics[0].Partitions[0].ErrorCode = c.code.Code
+						return resp, nil, true
+					}
+					resp.Topics[0].Partitions[0].ActiveProducers = []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{{ProducerID: 7, CurrentTxnStartOffset: 3}}
+					return resp, nil, true
+				case *kmsg.ListTransactionsRequest: // its first connection is closed
+					if !cut {
+						cut = true
+						return nil, io.ErrUnexpectedEOF, true
+					}
+				}
+				return nil, nil, false
+			})
+			open, err := r.client.OpenTransactions(t.Context(), map[string][]int32{topic: {0}})
+			switch {
+			case c.fails && !errors.As(err, new(sarama.KError)):
+				t.Errorf("open: %v, %v, though the leader did not tell", open, err)
+			case !c.fails && (err != nil || len(open) != 1 || open[0].ProducerID != 7 || !cut):
+				t.Errorf("open: %v, %v", open, err)
+			}
+		})
 	}
 }

@@ -15,6 +15,10 @@ import (
 const (
 	fetchBytes     = 64 << 10
 	mostFetchBytes = 64 << 20
+	// mostNothing is how often a leader that has more may answer with nothing, as
+	// one does whose records lie in a remote tier that is slow (KIP-405). Nothing
+	// is known then.
+	mostNothing = 40
 )
 
 // FirstRecord returns the first data record at or after from and before the
@@ -29,18 +33,23 @@ const (
 // asked again, and whoever leads by then, and if that does not help the error is
 // cluster.ErrBehind. An empty answer is never taken for the end.
 func (c *Client) FirstRecord(ctx context.Context, tp cluster.TopicPartition, from, before int64) (rec cluster.Record, ok bool, err error) {
-	size := int32(fetchBytes)
+	looking := c.waits.begin(fmt.Sprintf("looking for records in %s", tp))
+	defer c.waits.end(looking)
+	size, nothing := int32(fetchBytes), 0
 	for from < before {
 		var page page
 		err := c.retry(ctx, fmt.Sprintf("looking for records in %s from offset %d on", tp, from), func() (err error) {
 			if page, err = c.logs.page(ctx, tp, from, size); err == nil && page.nothing && page.lastStable <= from {
 				err = fmt.Errorf("%w: its last stable offset is %d", cluster.ErrBehind, page.lastStable)
 			}
-			if err != nil {
+			if err != nil && !errors.Is(err, errHeldBack) {
 				c.logs.forget(tp) // the next try finds out anew who leads
 			}
 			return err
 		})
+		if errors.Is(err, errHeldBack) {
+			continue
+		}
 		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
 			var start int64
 			if start, err = c.rangeOf(ctx, tp, from); err == nil {
@@ -55,8 +64,14 @@ func (c *Client) FirstRecord(ctx context.Context, tp cluster.TopicPartition, fro
 		case page.first != nil:
 			return *page.first, page.first.Offset < before, nil
 		case page.next > from:
-			from = page.next
-		case page.nothing: // a quota holds the answer back: the next one has it
+			from, nothing = page.next, 0
+		case page.nothing:
+			if nothing++; nothing > mostNothing {
+				return cluster.Record{}, false, fmt.Errorf("looking for records in %s from offset %d: its leader has more, by its last stable offset %d, and answered %d times with nothing", tp, from, page.lastStable, nothing)
+			}
+			if err := pause(ctx, retryFirst); err != nil {
+				return cluster.Record{}, false, err
+			}
 		case size >= mostFetchBytes:
 			return cluster.Record{}, false, fmt.Errorf("looking for records in %s from offset %d: nothing readable in %d bytes", tp, from, size)
 		default:

@@ -63,18 +63,47 @@ func TestAnEmptyAnswerIsNoProof(t *testing.T) {
 	}
 }
 
-// An answer that a quota holds back is empty although there is something to
-// read, and it is asked for again.
+// An answer that a quota holds back has no partitions, although there is something
+// to read, and it is asked for again.
 func TestAnAnswerHeldBackIsAskedForAgain(t *testing.T) {
 	r := onEmbedded(t, embedded.Options{})
 	at := tp(r.topic(t, 1, nil), 0)
 	produce(t, r.another(t, byHand()), at, 3)
-	r.fetches(func(n int64, p *kmsg.FetchResponseTopicPartition) bool {
-		p.HighWatermark, p.LastStableOffset = 3, 3
-		return n <= 2
+	fake, n := r.fake.Fake(), 0
+	fake.ControlKey(kmsg.Fetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if n++; n > 2 {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.FetchResponse)
+		resp.ThrottleMillis = 10
+		return resp, nil, true
 	})
 	if rec, ok, err := r.client.FirstRecord(t.Context(), at, 1, 3); err != nil || !ok || rec.Offset != 1 {
 		t.Errorf("%+v, %v, %v", rec, ok, err)
+	}
+}
+
+// A leader that has more, and answers with nothing, is asked again, but not for
+// ever, and nothing is concluded from it.
+func TestALeaderThatShowsNothing(t *testing.T) {
+	t.Parallel()
+	r := onEmbedded(t, embedded.Options{})
+	at := tp(r.topic(t, 1, nil), 0)
+	produce(t, r.another(t, byHand()), at, 3)
+	empty := func(most int64) *atomic.Int64 {
+		return r.fetches(func(n int64, p *kmsg.FetchResponseTopicPartition) bool {
+			p.HighWatermark, p.LastStableOffset = 3, 3
+			return n <= most
+		})
+	}
+	empty(2)
+	if rec, ok, err := r.client.FirstRecord(t.Context(), at, 1, 3); err != nil || !ok || rec.Offset != 1 {
+		t.Errorf("%+v, %v, %v", rec, ok, err)
+	}
+	asked := empty(1000)
+	if _, ok, err := r.client.FirstRecord(t.Context(), at, 1, 3); err == nil || ok || !strings.Contains(err.Error(), "answered") {
+		t.Errorf("%v, %v after %d answers", ok, err, asked.Load())
 	}
 }
 

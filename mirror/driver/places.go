@@ -54,7 +54,9 @@ func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]in
 		}
 	}
 	if len(missing) > 0 {
+		k.mu.Unlock() // whoever is to answer may be waiting to forget
 		loaded, err := k.load(ctx, missing)
+		k.mu.Lock()
 		if err != nil {
 			return nil, err
 		}

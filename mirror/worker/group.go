@@ -106,7 +106,10 @@ func (w *Worker) beatOnce(ctx context.Context, client *kgo.Client, id string, ge
 	switch {
 	// While the group is put in order anew its members keep what they have.
 	case err == nil, errors.Is(err, kerr.RebalanceInProgress):
-		extend(&w.lease.member, sent)
+		lapsed := w.lease.check() != nil
+		if extend(&w.lease.member, sent); lapsed {
+			w.changed() // nothing was taken meanwhile
+		}
 	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.FencedInstanceID):
 		w.lease.member.Store(never)
 	case ctx.Err() == nil:

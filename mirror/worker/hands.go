@@ -141,7 +141,7 @@ func (w *Worker) follow(ctx context.Context) error {
 	for p := range w.held {
 		delete(wanted, p)
 	}
-	if len(wanted) == 0 {
+	if len(wanted) == 0 || w.lease.check() != nil { // without one others may have them by now
 		return nil
 	}
 	ctx, done := context.WithTimeout(ctx, claiming)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kplan/executor/state"
 	"kplan/mirror"
 	"kplan/mirror/wire"
 )
@@ -42,6 +43,39 @@ func TestLease(t *testing.T) {
 	extend(&l.member, 14*time.Second)
 	l.member.Store(never) // the group has expelled it
 	says(14*time.Second, "yet")
+}
+
+// A worker without a lease takes nothing over, though nobody has told it yet that
+// the group has gone on: whoever has the partition goes on keeping its map.
+func TestNothingIsTakenWithoutALease(t *testing.T) {
+	p, dir := wire.Partition{Topic: "orders"}, t.TempDir()
+	owner := mirror.NewKeeper(state.NewFileShelf(dir))
+	clock := &setClock{now: time.Hour}
+	w, err := New(Config{Shelf: state.NewFileShelf(dir), Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.assign([]wire.Partition{p})
+	w.topics = map[string]Topic{"orders": {Partitions: 1}}
+	w.ways, w.epoch = mirror.Directions{Epoch: 1, Topics: map[string]mirror.Way{"orders": mirror.Forward}}, 1
+	extend(&w.lease.entry, clock.now)
+	if _, err := owner.Assignments(t.Context(), []wire.Partition{p}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.follow(t.Context()); err != nil || len(w.held) != 0 {
+		t.Errorf("without a heartbeat it has taken %v, %v", w.held, err)
+	}
+	m, err := mirror.NewMap(mirror.Point{})
+	if err == nil {
+		err = owner.Keep(map[wire.Partition]mirror.Kept{p: {Offsets: m}})
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	extend(&w.lease.member, clock.now)
+	if err := w.follow(t.Context()); err != nil || !w.held[p] {
+		t.Errorf("with a lease it has %v, %v", w.held, err)
+	}
 }
 
 // With very many partitions there are series by topic only.

@@ -35,7 +35,11 @@ func Beyond(m *plan.Migration, on cluster.Snapshot, group string) []cluster.Topi
 // ResetToEnd is the command that sets a group's offsets on partitions to where
 // their logs end.
 func ResetToEnd(on *plan.Cluster, group string, tps []cluster.TopicPartition) string {
-	words := []string{"kafka-consumer-groups.sh --bootstrap-server", strings.Join(on.Bootstrap, ","), "--group", shellWord(group), "--reset-offsets --to-latest"}
+	words := []string{"kafka-consumer-groups.sh --bootstrap-server", strings.Join(on.Bootstrap, ",")}
+	if on.TLS != nil || on.SASL != nil {
+		words = append(words, "--command-config", "admin.properties")
+	}
+	words = append(words, "--group", shellWord(group), "--reset-offsets --to-latest")
 	numbers := map[string][]string{}
 	for _, tp := range tps {
 		numbers[tp.Topic] = append(numbers[tp.Topic], itoa(tp.Partition))

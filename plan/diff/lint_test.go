@@ -244,6 +244,10 @@ func TestBeyondTheLogEnd(t *testing.T) {
 			t.Errorf("%q does not say %q", diags[0].Detail, want)
 		}
 	}
+	m.Source.SASL = &plan.SASL{} // the tool has to log in as well
+	if _, diags := left.Lint(m, source); len(diags) != 1 || !strings.Contains(diags[0].Detail, " a:1,b:2 --command-config admin.properties --group 'g x' ") {
+		t.Errorf("with a login: %v", diags)
+	}
 	m.Groups.Named = []plan.NamedGroup{{Name: "g x", BeyondEnd: "end"}}
 	if _, diags := left.Lint(m, source); len(diags) > 0 {
 		t.Errorf("the plan says what it means, and still %v", diags)
