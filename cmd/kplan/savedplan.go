@@ -80,6 +80,9 @@ func readSaved(path string) (*savedPlan, error) {
 	if saved.FormatVersion != formatVersion {
 		return nil, fmt.Errorf("%s has format version %s, and this kplan knows %s: make it anew with kplan diff --out", path, saved.FormatVersion, formatVersion)
 	}
+	if saved.Diff.FormatVersion != diff.FormatVersion { // its changes and notes would be taken for something else
+		return nil, fmt.Errorf("the diff in %s has format version %s, and this kplan knows %s: make it anew with kplan diff --out", path, saved.Diff.FormatVersion, diff.FormatVersion)
+	}
 	return &saved, nil
 }
 

@@ -40,7 +40,7 @@ func (a *app) leftStopped(ctx context.Context, err error) error {
 	services, unknown := a.stoppedNow(ctx)
 	if unknown != nil {
 		if cause := errors.Unwrap(unknown); cause != nil && strings.Contains(err.Error(), cause.Error()) {
-			unknown = errors.New("For the same reason it is not known whether a service stands stopped")
+			unknown = errors.New("whether a service stands stopped is not known, for the same reason")
 		}
 		return errors.Join(err, unknown)
 	}
