@@ -28,11 +28,11 @@ EVERY := EveryCrashPoint|EveryStep|WithoutTheLock|WithoutTheJournal
 
 test-unit: ## the tests without real Kafka and the binary; with the race detector where there is concurrency
 	$(GO) test -p 2 -timeout 15m -skip RealBrokers $(CALM)
-	$(GO) test -race -p 2 -parallel 4 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./executor/... ./mirror ./mirror/driver/... ./mirror/wire/... ./mirror/worker/... \
+	$(GO) test -race -p 3 -parallel 4 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./executor/... ./mirror ./mirror/driver/... ./mirror/wire/... ./mirror/worker/... \
 		./internal/boottime ./internal/kafka ./internal/notify ./internal/scratch
 
 test-cli: ## the tests through the binary, on embedded clusters, and a crash at every record of the journal
-	$(GO) test -p 1 -parallel 12 -timeout 20m -skip RealBrokers ./cmd/kplan
+	$(GO) test -p 1 -parallel 16 -timeout 20m -skip RealBrokers ./cmd/kplan
 	$(GO) test -timeout 10m -run '$(EVERY)' ./executor
 
 test-kafka: ## the tests on real Kafka: one set of brokers for all packages, two packages at a time

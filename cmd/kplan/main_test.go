@@ -30,7 +30,7 @@ var brokers kafkatest.Pool // closed by TestMain
 
 // room is for as many migrations and scripts side by side as two processors bear:
 // they mostly wait.
-var room = make(chan struct{}, 6)
+var room = make(chan struct{}, 9)
 
 // inRoom does something when there is room for it. What does must not ask again.
 func inRoom(do func()) {
