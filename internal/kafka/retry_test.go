@@ -87,9 +87,6 @@ func TestReadsSurviveClosedConnections(t *testing.T) {
 	for what, read := range r.reads(topic) {
 		t.Run(what, func(t *testing.T) {
 			if err := read(t.Context()); err != nil {
-				if strings.Contains(err.Error(), "not supported") || strings.Contains(err.Error(), "authorizer") {
-					t.Skip("the embedded brokers do not know it: ", err)
-				}
 				t.Fatal(err)
 			}
 			count(-1)
