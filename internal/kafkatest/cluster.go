@@ -26,6 +26,8 @@ type Cluster struct {
 	id        string
 	version   string // as the wire tells
 	dir       string
+	jars      string // their folder
+	classes   string // the JVM's flag about the archive of classes; empty: none
 	folder    *dataDir
 	spawner   *spawner
 	jvm       jvm
@@ -71,12 +73,22 @@ func start(ctx context.Context, log func(string, ...any), o Options) (*Cluster, 
 	if err := needProgram(ctx, log, "java"); err != nil {
 		return nil, err
 	}
-	path, err := classPath(ctx, log, o.Version)
+	jars, err := fetchedJars(ctx, log, o.Version)
 	if err != nil {
 		return nil, err
 	}
+	c := &Cluster{options: o, id: o.ClusterID, jars: jars, classes: o.teach}
+	if c.classes == "" {
+		path, err := classArchive(ctx, log, o.Version, jars)
+		if err != nil {
+			return nil, err
+		}
+		if path != "" {
+			c.classes = "-XX:SharedArchiveFile=" + path
+		}
+	}
 	fetched := time.Now()
-	c := &Cluster{options: o, id: o.ClusterID, jvm: jvm{classPath: path, heapMB: 512, system: o.SystemProperties, more: o.JVM}}
+	c.jvm = jvm{classPath: filepath.Join(jars, "*"), heapMB: 512, system: o.SystemProperties, more: o.JVM}
 	if err := c.makeIdentity(); err != nil {
 		return nil, err
 	}
@@ -88,8 +100,11 @@ func start(ctx context.Context, log func(string, ...any), o Options) (*Cluster, 
 	if err := c.bringUp(ctx, log); err != nil {
 		return nil, errors.Join(err, c.close())
 	}
-	log("kafkatest: Apache Kafka %s (asked over the wire: %s), %d broker(s), cluster id %s, ready in %s (and %s for the jars)",
+	log("kafkatest: Apache Kafka %s (asked over the wire: %s), %d broker(s), cluster id %s, ready in %s (and %s for jars and classes)",
 		o.Version, c.version, o.Brokers, c.id, time.Since(fetched).Round(100*time.Millisecond), fetched.Sub(began).Round(time.Millisecond))
+	if o.teach != "" {
+		return c, nil
+	}
 	if err := c.report(); err != nil {
 		return nil, errors.Join(err, c.close())
 	}

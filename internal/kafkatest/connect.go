@@ -2,6 +2,7 @@ package kafkatest
 
 import (
 	"context"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -16,9 +17,9 @@ func MirrorMaker(t testing.TB) string {
 	if err := needProgram(ctx, t.Logf, "java"); err != nil {
 		t.Fatalf("kafkatest: %v", err)
 	}
-	path, err := classPath(ctx, t.Logf, "connect-4.3.0")
+	jars, err := fetchedJars(ctx, t.Logf, "connect-4.3.0")
 	if err != nil {
 		t.Fatalf("kafkatest: %v", err)
 	}
-	return path
+	return filepath.Join(jars, "*")
 }

@@ -20,10 +20,10 @@ import (
 //go:embed pom-*.xml
 var poms embed.FS
 
-// classPath returns the class path of a version, with its jars fetched if they
-// are not in the user's cache directory yet. Test packages that run at the same
-// time wait for one another.
-func classPath(ctx context.Context, log func(string, ...any), v Version) (string, error) {
+// fetchedJars returns the folder with the jars of a version, fetched if they are
+// not in the user's cache directory yet. Test packages that run at the same time
+// wait for one another.
+func fetchedJars(ctx context.Context, log func(string, ...any), v Version) (string, error) {
 	pom, err := poms.ReadFile("pom-" + string(v) + ".xml")
 	if err != nil {
 		return "", fmt.Errorf("reading the pom of Kafka %s: %w", v, err)
@@ -40,9 +40,8 @@ func classPath(ctx context.Context, log func(string, ...any), v Version) (string
 	if locked, err := lock.TryLockContext(ctx, 100*time.Millisecond); !locked {
 		return "", fmt.Errorf("waiting for another process that fetches Kafka %s: %w", v, err)
 	}
-	path := filepath.Join(dir, "*")
 	if _, err := os.Stat(dir); err == nil {
-		return path, unlock(lock)
+		return dir, unlock(lock)
 	}
 	began := time.Now()
 	err = fetch(ctx, log, dir, pom)
@@ -50,7 +49,7 @@ func classPath(ctx context.Context, log func(string, ...any), v Version) (string
 		return "", fmt.Errorf("fetching the jars of Kafka %s: %w", v, err)
 	}
 	log("kafkatest: fetched the jars of Apache Kafka %s in %s", v, time.Since(began).Round(100*time.Millisecond))
-	return path, nil
+	return dir, nil
 }
 
 // fetch lets Maven fill a folder and gives it its name when it is complete.

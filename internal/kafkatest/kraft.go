@@ -1,7 +1,6 @@
 package kafkatest
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -70,34 +69,4 @@ func (c *Cluster) prepareKraft() error {
 		}
 	}
 	return c.format(controller)
-}
-
-// format gives every node's storage the cluster id, in parallel since each is a
-// JVM, and the SCRAM users to the controller's.
-func (c *Cluster) format(controller *node) error {
-	tools := make([]*process, 0, len(c.everyNode()))
-	var errs []error
-	for _, n := range c.everyNode() {
-		args := []string{"format", "-t", c.id, "-c", n.config}
-		if n == controller {
-			for _, u := range c.options.Users {
-				for _, m := range []string{"SCRAM-SHA-256", "SCRAM-SHA-512"} {
-					args = append(args, "--add-scram", fmt.Sprintf("%s=[name=%s,password=%s]", m, u.Name, u.Password))
-				}
-			}
-		}
-		tool, err := c.spawner.run(c.dir, fmt.Sprintf("format-%d", n.id), c.jvm.args("kafka.tools.StorageTool", args...))
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		tools = append(tools, tool)
-	}
-	for _, t := range tools {
-		<-t.exited
-		if t.err != nil {
-			errs = append(errs, fmt.Errorf("formatting storage: %w\n%s", t.err, t.tail()))
-		}
-	}
-	return errors.Join(errs...)
 }

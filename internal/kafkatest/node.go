@@ -29,12 +29,15 @@ const (
 	zooKeeperPort  Listener = "ZOOKEEPER"
 )
 
+// brokerClass is the main class of brokers and controllers.
+const brokerClass = "kafka.Kafka"
+
 // layOut decides which nodes there are, with folders and ports.
 func (c *Cluster) layOut() error {
 	o := c.options
 	c.nodes, c.extra = nil, nil
 	for id := 1; id <= o.Brokers; id++ {
-		n := &node{id: id, name: fmt.Sprintf("broker-%d", id), class: "kafka.Kafka", heapMB: 512}
+		n := &node{id: id, name: fmt.Sprintf("broker-%d", id), class: brokerClass, heapMB: 512}
 		wanted := slices.Clone(o.Listeners)
 		for _, l := range o.Named {
 			wanted = append(wanted, l.Name)
@@ -53,7 +56,7 @@ func (c *Cluster) layOut() error {
 		c.extra = append(c.extra, zk)
 		return c.place(zk, []Listener{zooKeeperPort})
 	case o.Brokers > 1:
-		n := &node{id: 100, name: "controller", class: "kafka.Kafka", heapMB: 512}
+		n := &node{id: 100, name: "controller", class: brokerClass, heapMB: 512}
 		c.extra = append(c.extra, n)
 		return c.place(n, []Listener{controllerPort})
 	}
@@ -89,6 +92,9 @@ func (c *Cluster) everyNode() []*node { return append(append([]*node{}, c.extra.
 func (c *Cluster) launch(n *node) error {
 	j := c.jvm
 	j.heapMB = n.heapMB
+	if c.classes != "" && n.class == brokerClass {
+		j.more = append(slices.Clone(j.more), c.classes)
+	}
 	p, err := c.spawner.run(c.dir, n.name, j.args(n.class, n.config))
 	if err != nil {
 		return err

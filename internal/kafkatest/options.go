@@ -62,6 +62,7 @@ type Options struct {
 	JVM []string
 
 	choose func(n int) ([]int, error) // ports; freePorts but for tests of this package
+	teach  string                     // the JVM's flag by which a broker writes its classes down; empty: it starts from an archive
 }
 
 // NamedListener is a listener beside those of the protocols' own names.
