@@ -27,6 +27,7 @@ func producerConfig(cfg *sarama.Config) {
 	cfg.Producer.Idempotent = true
 	cfg.Net.MaxOpenRequests = 1
 	cfg.Producer.Return.Successes, cfg.Producer.Return.Errors = true, true
+	cfg.Producer.Flush.Frequency = 25 * time.Millisecond
 	cfg.Producer.Retry.Max = 150
 	cfg.Producer.Retry.Backoff = 100 * time.Millisecond
 	cfg.Producer.Partitioner = sarama.NewHashPartitioner

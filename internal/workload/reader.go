@@ -18,11 +18,13 @@ const joinLimit = 20 * time.Second
 func readerConfig(cfg *sarama.Config) {
 	cfg.Consumer.Offsets.Initial = sarama.OffsetNewest // auto.offset.reset=latest
 	cfg.Consumer.Offsets.AutoCommit.Enable = true
-	cfg.Consumer.Offsets.AutoCommit.Interval = 100 * time.Millisecond
+	cfg.Consumer.Offsets.AutoCommit.Interval = 200 * time.Millisecond
 	cfg.Consumer.Offsets.Retry.Max = 10
 	cfg.Consumer.Return.Errors = true
 	cfg.Consumer.Retry.Backoff = 100 * time.Millisecond
-	cfg.Consumer.MaxWaitTime = 250 * time.Millisecond
+	// A few records at a time: a broker that answers for each has a hundred times
+	// the work.
+	cfg.Consumer.Fetch.Min, cfg.Consumer.MaxWaitTime = 16<<10, 100*time.Millisecond
 	cfg.Consumer.MaxProcessingTime = time.Second
 	cfg.Consumer.Group.Heartbeat.Interval = 500 * time.Millisecond
 	cfg.Consumer.Group.Session.Timeout = 10 * time.Second
