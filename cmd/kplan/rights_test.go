@@ -143,48 +143,73 @@ func TestLeastRightsOnRealBrokers(t *testing.T) {
 	}
 }
 
+// placed is a right at a place.
+type placed struct {
+	checks.Grant
+	place string
+}
+
 // oneByOne grants the least rights, takes each away in turn, and puts it back.
+// The source's and the target's take turns beside one another.
 func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *clusters, places map[string]strict) (withdraw func()) {
 	t.Helper()
 	ground := checks.RightsGround{Plan: p, Transactions: l.source == kafkatest.V4_3_0, NewState: true}
 	ground.Source.Groups, ground.Target.Groups = []string{"*"}, []string{"*"}
 	ground.Target.Missing = []string{l.name + ".events", l.name + ".priced"}
 	const who = "User:" + leastUser
-	var all []checks.Grant
-	for place, at := range places {
+	var source, target []placed
+	for _, place := range slices.Sorted(maps.Keys(places)) {
 		for _, g := range ground.Grants(place, who) {
-			at.change(t, at.super.CreateACLs, g.Rules...)
+			places[place].change(t, places[place].super.CreateACLs, g.Rules...)
+			if place == checks.OnTarget {
+				target = append(target, placed{g, place})
+			} else {
+				source = append(source, placed{g, place})
+			}
 		}
 	}
+	all := append(slices.Clone(source), target...)
 	if got := rightsFailing(t, p, on); len(got) > 0 {
 		t.Fatalf("with the least rights: %v", got)
 	}
-	for _, place := range slices.Sorted(maps.Keys(places)) {
-		at := places[place]
-		for _, g := range ground.Grants(place, who) {
-			all = append(all, g)
-			at.change(t, at.super.DeleteACLs, g.Rules...)
-			if d := cmp.Diff([]string{g.Object}, rightsFailing(t, p, on)); d != "" {
-				t.Errorf("without %s (-want +got):\n%s", g.Object, d)
+	// The state's own tests show what it needs, and configs are asked for as on
+	// the source.
+	asked := func(g placed) bool {
+		return g.Object != hidden && g.place != checks.OnState && g.Object != "target DescribeConfigs on topics"
+	}
+	for _, g := range all {
+		if asked(g) && l.refuses(t, g.Object, p, on) {
+			t.Errorf("what needs %s does not work with it", g.Object)
+		}
+	}
+	for i := range max(len(source), len(target)) {
+		var away []placed
+		var want []string
+		for _, some := range [][]placed{source, target} {
+			if i < len(some) {
+				away, want = append(away, some[i]), append(want, some[i].Object)
 			}
-			// The state's own tests show what it needs, and configs are asked for
-			// as on the source.
-			asked := g.Object != hidden && place != checks.OnState && g.Object != "target DescribeConfigs on topics"
-			if asked && !l.refuses(t, g.Object, p, on) {
+		}
+		for _, g := range away {
+			places[g.place].change(t, places[g.place].super.DeleteACLs, g.Rules...)
+		}
+		got := rightsFailing(t, p, on)
+		slices.Sort(got)
+		slices.Sort(want)
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("without %v (-want +got):\n%s", want, d)
+		}
+		for _, g := range away {
+			if asked(g) && !l.refuses(t, g.Object, p, on) {
 				t.Errorf("what needs %s works without it: the table asks for too much", g.Object)
 			}
-			at.change(t, at.super.CreateACLs, g.Rules...)
-			if asked && l.refuses(t, g.Object, p, on) {
-				t.Errorf("what needs %s does not work with it", g.Object)
-			}
+			places[g.place].change(t, places[g.place].super.CreateACLs, g.Rules...)
 		}
 	}
 	t.Logf("%d rights, one by one", len(all))
 	return func() { // the clusters are shared
-		for place, at := range places {
-			for _, g := range ground.Grants(place, who) {
-				at.change(t, at.super.DeleteACLs, g.Rules...)
-			}
+		for _, g := range all {
+			places[g.place].change(t, places[g.place].super.DeleteACLs, g.Rules...)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func testManyGroups(t *testing.T, r *rig) {
 	ctx := t.Context()
 	topic, other := r.topic(t, 3, nil), r.topic(t, 1, nil)
 	want := map[string]map[cluster.TopicPartition]cluster.Commit{}
-	for i := range 400 {
+	for i := range 250 {
 		id := fmt.Sprintf("%s-%03d", topic, i)
 		want[id] = map[cluster.TopicPartition]cluster.Commit{tp(topic, int32(i%3)): {Offset: int64(i), Metadata: fmt.Sprint("m", i)}}
 		if err := r.client.Commit(ctx, id, want[id]); err != nil {

@@ -12,18 +12,17 @@ import (
 	"kplan/internal/kafkatest"
 )
 
-// What holds on the embedded cluster holds on Apache Kafka, by every listener.
+// What holds on the embedded cluster holds on Apache Kafka, of each version, by
+// each listener.
 func TestConformanceOnRealBrokers(t *testing.T) {
-	for _, v := range []kafkatest.Version{kafkatest.V4_3_0, kafkatest.V2_8_2} {
-		for _, l := range []kafkatest.Listener{kafkatest.Plaintext, kafkatest.SASLTLS} {
-			t.Run(string(v)+"/"+string(l), func(t *testing.T) {
-				t.Parallel()
-				r := onReal(t, v, l)
-				for what, test := range conformance() {
-					t.Run(what, func(t *testing.T) { test(t, r) })
-				}
-			})
-		}
+	for v, l := range map[kafkatest.Version]kafkatest.Listener{kafkatest.V4_3_0: kafkatest.SASLTLS, kafkatest.V2_8_2: kafkatest.Plaintext} {
+		t.Run(string(v)+"/"+string(l), func(t *testing.T) {
+			t.Parallel()
+			r := onReal(t, v, l)
+			for what, test := range conformance() {
+				t.Run(what, func(t *testing.T) { test(t, r) })
+			}
+		})
 	}
 }
 

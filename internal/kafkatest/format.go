@@ -28,8 +28,11 @@ func (c *Cluster) format(controller *node) error {
 	case err != nil:
 		return fmt.Errorf("reading what a controller begins with: %w", err)
 	default:
-		err := os.WriteFile(filepath.Join(controller.data, bootstrapFile), data, 0o644)
-		if err := errors.Join(err, c.writeMeta(controller)); err != nil {
+		err := c.writeMeta(controller)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(controller.storage, bootstrapFile), data, 0o644)
+		}
+		if err != nil {
 			return fmt.Errorf("formatting the storage of %s: %w", controller.name, err)
 		}
 	}
@@ -51,9 +54,12 @@ func (c *Cluster) writeMeta(n *node) error {
 		return err
 	}
 	id[0] &= 0x7f // Kafka's ids do not begin with a dash
+	if err := os.MkdirAll(n.storage, 0o755); err != nil {
+		return err
+	}
 	return properties{
 		"version": "1", "cluster.id": c.id, "node.id": fmt.Sprint(n.id), "directory.id": base64.RawURLEncoding.EncodeToString(id[:]),
-	}.write(filepath.Join(n.data, "meta.properties"))
+	}.write(filepath.Join(n.storage, "meta.properties"))
 }
 
 // formatByTool lets Kafka's own tool format the controller's storage, and keeps
@@ -73,7 +79,7 @@ func (c *Cluster) formatByTool(controller *node, kept string) error {
 	if tool.err != nil {
 		return fmt.Errorf("formatting storage: %w\n%s", tool.err, tool.tail())
 	}
-	data, err := os.ReadFile(filepath.Join(controller.data, bootstrapFile))
+	data, err := os.ReadFile(filepath.Join(controller.storage, bootstrapFile))
 	if err != nil {
 		return fmt.Errorf("reading what the storage tool wrote: %w", err)
 	}

@@ -64,6 +64,7 @@ func (c *Cluster) prepareKraft() error {
 		})
 		c.options.authorizer(p, "org.apache.kafka.metadata.authorizer.StandardAuthorizer")
 		maps.Copy(p, c.options.ExtraProperties)
+		n.storage = p["log.dirs"]
 		if err := p.write(n.config); err != nil {
 			return err
 		}

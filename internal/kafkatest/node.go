@@ -12,15 +12,16 @@ import (
 
 // node is one JVM of a cluster: a broker, a controller or ZooKeeper.
 type node struct {
-	id     int
-	name   string
-	class  string
-	config string
-	data   string
-	heapMB int
-	ports  map[Listener]int
-	log    string   // its file
-	proc   *process // nil where a keeper has it
+	id      int
+	name    string
+	class   string
+	config  string
+	data    string
+	storage string // log.dirs, which a test may place elsewhere
+	heapMB  int
+	ports   map[Listener]int
+	log     string   // its file
+	proc    *process // nil where a keeper has it
 }
 
 // Ports that are no client's business.
