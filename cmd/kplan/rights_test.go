@@ -182,13 +182,10 @@ func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *clusters, places map
 			t.Errorf("what needs %s does not work with it", g.Object)
 		}
 	}
-	for i := range max(len(source), len(target)) {
-		var away []placed
+	for _, away := range inTurns(source, target) {
 		var want []string
-		for _, some := range [][]placed{source, target} {
-			if i < len(some) {
-				away, want = append(away, some[i]), append(want, some[i].Object)
-			}
+		for _, g := range away {
+			want = append(want, g.Object)
 		}
 		for _, g := range away {
 			places[g.place].change(t, places[g.place].super.DeleteACLs, g.Rules...)
@@ -212,6 +209,20 @@ func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *clusters, places map
 			places[g.place].change(t, places[g.place].super.DeleteACLs, g.Rules...)
 		}
 	}
+}
+
+// inTurns pairs the source's rights with the target's. That to create topics is
+// asked for when nothing else is missing, and so goes alone.
+func inTurns(source, target []placed) [][]placed {
+	var turns [][]placed
+	if i := slices.IndexFunc(target, func(g placed) bool { return g.Object == "target Create on topics" }); i >= 0 {
+		turns = append(turns, []placed{target[i]})
+		target = slices.Delete(slices.Clone(target), i, i+1)
+	}
+	for i := range max(len(source), len(target)) {
+		turns = append(turns, slices.Concat(source[min(i, len(source)):min(i+1, len(source))], target[min(i, len(target)):min(i+1, len(target))]))
+	}
+	return turns
 }
 
 // bare copies the plan to a directory of its own, where it asks for as little as
