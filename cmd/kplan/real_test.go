@@ -18,8 +18,8 @@ func TestProductionFirstOnRealBrokers(t *testing.T) {
 	}{
 		{"first-28-43", kafkatest.Stock(kafkatest.V2_8_2), kafkatest.Plaintext, kafkatest.Plaintext},
 		{"first-28-43-tls", kafkatest.Stock(kafkatest.V2_8_2), kafkatest.SASLTLS, kafkatest.SASLTLS},
-		{"first-43-43", kafkatest.Second(kafkatest.V4_3_0), kafkatest.Plaintext, kafkatest.Plaintext},
-		{"first-43-43-tls", kafkatest.Second(kafkatest.V4_3_0), kafkatest.SASLTLS, kafkatest.SASLTLS},
+		{"first-43-43", kafkatest.Guarded(kafkatest.V4_3_0, 1), kafkatest.Plaintext, kafkatest.Plaintext},
+		{"first-43-43-tls", kafkatest.Guarded(kafkatest.V4_3_0, 1), kafkatest.SASLTLS, kafkatest.SASLTLS},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

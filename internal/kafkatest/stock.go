@@ -32,13 +32,6 @@ func Stock(v Version) Options {
 	}
 }
 
-// Second is a stock cluster beside the first one, for moves within a version.
-func Second(v Version) Options {
-	o := Stock(v)
-	o.ExtraProperties["broker.rack"] = "second"
-	return o
-}
-
 // Guarded is one broker, or three in two racks, with an authorizer.
 func Guarded(v Version, brokers int) Options {
 	o := Options{Version: v, Brokers: brokers, Listeners: []Listener{Plaintext, SASLTLS}, Users: stockUsers(), Authorizer: true}
