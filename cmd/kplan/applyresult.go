@@ -167,7 +167,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
 	}
 	for _, s := range doc.Stopped {
-		fmt.Fprintln(&b, stoppedText(s))
+		fmt.Fprintln(&b, stoppedText(s, doc.ExitCode == exitLocked))
 	}
 	for _, p := range doc.Parked {
 		fmt.Fprintf(&b, "Parked at %s: %s\n", p.Address, p.Instruction)

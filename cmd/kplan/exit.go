@@ -63,7 +63,7 @@ func (e *stoppedError) Error() string {
 		lines = append(lines, text)
 	}
 	for _, s := range e.services {
-		lines = append(lines, stoppedText(s))
+		lines = append(lines, stoppedText(s, held(e.err)))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -71,7 +71,10 @@ func (e *stoppedError) Error() string {
 func (e *stoppedError) Unwrap() error { return e.err }
 
 // stoppedText says that a service runs nowhere, and how it gets to run.
-func stoppedText(service string) string {
+func stoppedText(service string, held bool) string {
+	if held {
+		return fmt.Sprintf("Service %s is stopped now; the kplan that has the lock goes on with it.", service)
+	}
 	return fmt.Sprintf("Service %s is stopped now; the next apply starts it.", service)
 }
 
@@ -101,13 +104,17 @@ func codeOf(r executor.Result) int {
 // command ends: with 8, whatever else it was. Only whoever interrupts knows, and
 // another kplan that has the lock goes on with them.
 func leaving(stopped, code int, err error) int {
-	var locked *state.LockedError
-	var lost *state.LeaseLostError
-	others := errors.As(err, &locked) || errors.As(err, &lost) && lost.By != nil
-	if stopped == 0 || code == exitInterrupted || others {
+	if stopped == 0 || code == exitInterrupted || held(err) {
 		return code
 	}
 	return exitStranded
+}
+
+// held reports whether another kplan has the lock.
+func held(err error) bool {
+	var locked *state.LockedError
+	var lost *state.LeaseLostError
+	return errors.As(err, &locked) || errors.As(err, &lost) && lost.By != nil
 }
 
 // plainCode is the exit code of an error, whatever it leaves behind.

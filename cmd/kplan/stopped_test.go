@@ -19,6 +19,15 @@ import (
 	"kplan/plan/graph"
 )
 
+// Taken out: the question who has the lock. A person would be told to apply
+// while another kplan is at it.
+func TestStoppedServicesOfAnotherKplan(t *testing.T) {
+	err := &stoppedError{[]string{"shop"}, &state.LockedError{}}
+	if text := err.Error(); strings.Contains(text, "next apply") || !strings.Contains(text, "Service shop is stopped now; the kplan that has the lock goes on with it.") {
+		t.Errorf("it says: %s", text)
+	}
+}
+
 // Taken out: the services in the decision. An apply that ends for whatever
 // reason while a service runs nowhere would say "error, nothing in flight".
 func TestStoppedServicesDecideTheExitCode(t *testing.T) {
