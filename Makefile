@@ -15,8 +15,7 @@ demo: build ## carry the example plan out on embedded clusters, with a proof (ne
 	./$(BIN) demo
 
 test: ## run all tests, real Kafka included (installs Java and Maven where it may)
-	@$(MAKE) --no-print-directory test-unit
-	@$(MAKE) --no-print-directory test-cli
+	@$(MAKE) --no-print-directory -j 2 test-unit test-cli # the one computes, the other waits
 	@$(MAKE) --no-print-directory test-kafka
 
 # Where nothing of the product runs beside anything else, the race detector finds
