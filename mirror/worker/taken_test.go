@@ -7,7 +7,6 @@ import (
 	"kplan/executor/state"
 	"kplan/mirror"
 	"kplan/mirror/wire"
-	"kplan/mirror/worker"
 )
 
 // contested is a shelf on which another worker claims a partition's names just
@@ -37,29 +36,28 @@ func TestAContestedPartitionHoldsUpNobody(t *testing.T) {
 	s.copied(10 * partitions)
 }
 
-// A worker that has lost a partition to another one carries out what it is told
-// about the rest: nothing of it is under way.
-func TestATakenPartitionHoldsUpNoBarrier(t *testing.T) {
+// A worker that has lost a partition to another one leaves the others in order, and
+// takes its entry away: nothing of it is under way.
+func TestTheOthersOfATakenPartitionAreLeftInOrder(t *testing.T) {
 	t.Parallel()
 	s, dir := newStage(t), t.TempDir()
 	s.shelf = state.NewFileShelf(dir)
 	s.direct(mirror.Forward)
 	s.write(10)
-	w, _ := s.begin(nil)
+	_, end := s.begin(nil)
 	s.copied(10 * partitions)
 	if _, err := mirror.NewKeeper(state.NewFileShelf(dir)).Assignments(t.Context(), []wire.Partition{{Topic: topic}}); err != nil {
 		t.Fatal(err)
 	}
 	s.write(10)
 	s.copied(20 * partitions)
-	d := s.direct(mirror.Halted)
-	ctx, cancel := context.WithTimeout(t.Context(), worker.DefaultWait/2)
-	defer cancel()
-	if err := mirror.Barrier(ctx, s.shelf, d.Epoch, mirror.NewWatch(s.clock.Now, nil), nil); err != nil {
-		t.Fatalf("%v: %+v", err, w.Standing())
+	if err := end(); err != nil {
+		t.Error(err)
 	}
-	s.until("the others are noted as left in order", func() bool {
-		all, err := s.shelf.All(t.Context(), "settled/")
-		return err == nil && len(all) == partitions-1
-	})
+	if all, err := s.shelf.All(t.Context(), "settled/"); err != nil || len(all) != partitions-1 {
+		t.Errorf("noted as left in order: %v, %v", all, err)
+	}
+	if all, err := mirror.Entries(t.Context(), s.shelf); err != nil || len(all) > 0 {
+		t.Errorf("entries of workers that have left: %v, %v", all, err)
+	}
 }
