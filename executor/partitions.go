@@ -74,7 +74,9 @@ func (r *run) samePartitions(ctx context.Context, s *graph.Step, topics []string
 
 // newAreRead waits until consumers that run on the target already
 // (production_later) read the partitions that were added there: while these are
-// empty, auto.offset.reset = latest loses nothing.
+// empty, auto.offset.reset = latest loses nothing. Nobody is asked about a group of
+// which no member is to be seen: its step joined has asked, and this one may be
+// that of a service which stands stopped.
 func (r *run) newAreRead(ctx context.Context, s *graph.Step, grown map[string]int) error {
 	for _, j := range r.Graph.Steps {
 		reads := slices.ContainsFunc(j.AllTopics(), func(t string) bool { return grown[t] > 0 })
@@ -83,11 +85,35 @@ func (r *run) newAreRead(ctx context.Context, s *graph.Step, grown map[string]in
 		}
 		look := *j
 		look.Address = s.Address
-		if _, _, err := joined(ctx, r, &look); err != nil {
+		if err := r.newIsRead(ctx, &look); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (r *run) newIsRead(ctx context.Context, s *graph.Step) error {
+	for began := r.Clock.Now(); ; {
+		group, err := r.Target.Group(ctx, s.Group)
+		if err != nil {
+			return err
+		}
+		missing, err := r.unassigned(ctx, s, group)
+		if err != nil || missing == "" {
+			return err
+		}
+		none, err := r.nobodyReads(ctx, s, group, began)
+		if err != nil {
+			return err
+		}
+		if none {
+			r.emit(Noted{Text: fmt.Sprintf("group %q has no member on the target, so nobody reads the partitions there that were added: what is written to them before its consumers come is skipped where they have auto.offset.reset = latest", s.Group)})
+			return nil
+		}
+		if err := r.waitOn(ctx, s, began, missing); err != nil {
+			return err
+		}
+	}
 }
 
 func (r *run) sideOf(topic string) cluster.Side {

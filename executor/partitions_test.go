@@ -125,3 +125,45 @@ func TestFewerPartitionsFromTheBeginning(t *testing.T) {
 		s.settled()
 	})
 }
+
+// Taken out: the difference between a group that is waited for and one of which no
+// member is to be seen. A person would be asked at a step of the producers, which
+// may stand stopped.
+func TestNobodyIsAskedAboutNewPartitions(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionLater, "a: -> t1", "d: t1 (gd)")
+		time.Sleep(time.Second)
+		d := s.worker("d")
+		s.locked(func() { // it has read everything, and goes
+			d.cron = true
+			s.source.group("gd").members = nil
+			for i, p := range s.source.topics["t1"] {
+				s.source.group("gd").commits[cluster.TopicPartition{Topic: "t1", Partition: int32(i)}] = cluster.Commit{Offset: int64(len(p.log))}
+			}
+			s.worker("a").idle = true
+		})
+		s.when(graph.GroupAddress("gd", "joined"), func() { s.locked(func() { s.add(cluster.Source, "t1") }) })
+		noted := func(text string) (said bool) {
+			for _, e := range s.events {
+				n, ok := e.(executor.Noted)
+				said = said || ok && strings.Contains(n.Text, text)
+			}
+			return said
+		}
+		for range 4 {
+			r := s.apply()
+			if r.Err != nil || len(r.Stopped) > 0 {
+				t.Fatalf("%v, stopped %v", r.Err, r.Stopped)
+			}
+			for _, p := range r.Parked {
+				if a := p.Step.Address; a != graph.GroupAddress("gd", "joined") && a != graph.GroupAddress("gd", "works") {
+					t.Fatalf("a person is asked at %s: %s", a, p.Instruction)
+				}
+				s.inbox.done(p.Step.Address)
+			}
+		}
+		if n := len(s.target.topics["t1"]); n != 3 || !noted(`group "gd" has no member on the target, so nobody reads the partitions there that were added`) {
+			t.Errorf("t1 has %d partitions on the target, and of its readers nothing is said", n)
+		}
+	})
+}

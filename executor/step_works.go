@@ -55,19 +55,25 @@ func (r *run) waitOn(ctx context.Context, s *graph.Step, began time.Time, missin
 	return r.tick(ctx)
 }
 
-// nobodyBefore asks a person about a group that had no member on the source when
-// its service was stopped, and has none on the target: a cron job, or a consumer
-// that was down. What it is, and whether it works, cannot be seen (R10).
+// nobodyBefore asks a person about a group of which nobodyReads.
 func (r *run) nobodyBefore(ctx context.Context, s *graph.Step, group cluster.Group, began time.Time) (asked bool, err error) {
-	if _, said := r.Plan.Migration.Groups.Members(s.Group); said || len(group.Members) > 0 {
-		return false, nil
-	}
-	before, err := r.membersBefore(ctx, s)
-	if err != nil || before > 0 || r.Clock.Now().Sub(began) <= trafficWait {
+	none, err := r.nobodyReads(ctx, s, group, began)
+	if err != nil || !none {
 		return false, err
 	}
 	return true, r.person(ctx, s, fmt.Sprintf("Group %q has no member on the target, and had none on the source when its service was stopped, so nobody can be seen at work (R10). Look for yourself. Where its consumers come and go, as a cron job's do, the plan may say so: groups { group %q { members = 0 } }.",
 		s.Group, s.Group), worksTimeout)
+}
+
+// nobodyReads reports whether a group that had no member on the source when its
+// service was stopped has had none on the target for a while: a cron job, or a
+// consumer that was down. What it is, and whether it works, cannot be seen (R10).
+func (r *run) nobodyReads(ctx context.Context, s *graph.Step, group cluster.Group, began time.Time) (bool, error) {
+	if _, said := r.Plan.Migration.Groups.Members(s.Group); said || len(group.Members) > 0 {
+		return false, nil
+	}
+	before, err := r.membersBefore(ctx, s)
+	return err == nil && before == 0 && r.Clock.Now().Sub(began) > trafficWait, err
 }
 
 // membersBefore is how many members the group had on the source when its service

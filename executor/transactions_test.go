@@ -265,3 +265,35 @@ func TestVacateGoesOnWhereTransactionsCannotBeListed(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the difference between a stop that is to begin and one that an earlier
+// attempt has begun. It would be said that the service is not stopped, and its stop
+// not be brought to its end.
+func TestOpenTransactionAfterAStopHasBegun(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := chain(t, plan.ProductionFirst)
+		k := &killer{memory: s.journal, n: 1 << 30}
+		s.onceStopped("a", func() {
+			k.mu.Lock()
+			k.gone = true
+			k.mu.Unlock()
+		})
+		s.locked(func() { s.worker("a").linger = time.Second }) // killed in the middle of the stop
+		s.applyIn(context.Background(), k, k.dead)
+		s.onCall = nil
+		s.leaveOpen(time.Now().Add(-10 * time.Minute))
+		before := len(s.events)
+		r := s.apply()
+		if err := (*executor.OpenTransactionError)(nil); errors.As(r.Err, &err) {
+			t.Errorf("it says: %v", err)
+		}
+		if late := as[*executor.TimeoutError](t, r.Err); !strings.Contains(late.Error(), "producer id 4711") {
+			t.Errorf("the boundary says: %v", late)
+		}
+		for _, e := range s.events[before:] {
+			if p, ok := e.(executor.StepProgress); ok && strings.Contains(p.Text, "before the stop") {
+				t.Fatalf("it says %q", p.Text)
+			}
+		}
+	})
+}

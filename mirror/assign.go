@@ -154,7 +154,9 @@ type Left struct {
 // under way comes to its end, the maps are kept, and the Copier forgets them.
 // When ctx ends first they are forgotten at once, and the maps are not kept:
 // somebody else may have them by then. The error is an *AssignedError before
-// anything was done, or that of the store, or ctx's cause.
+// anything was done, or that of the store, or ctx's cause. With a *TakenError,
+// which has partitions that somebody else has by now, the others were left as
+// without one.
 func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) (Left, error) {
 	var leaving []*part
 	for _, id := range partitions {
@@ -179,7 +181,9 @@ func (c *Copier) Remove(ctx context.Context, partitions []wire.Partition) (Left,
 
 // keepWithin keeps maps for as long as ctx lasts: a store that cannot be reached is
 // patient for longer than the group waits for partitions that it wants back. What
-// arrives there later counts no more once the next owner has claimed them.
+// arrives there later counts no more once the next owner has claimed them. Other
+// partitions are kept only after it, and lose nothing by that: what it waits for is
+// the store, which they need as well, and it ends as soon as that answers.
 func (c *Copier) keepWithin(ctx context.Context, parts []*part) error {
 	kept := make(chan error, 1)
 	go func() { kept <- c.keep(parts) }()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"kplan/mirror/wire"
 )
@@ -40,7 +41,8 @@ func (p *part) changed() (version, bool) {
 	return version{Kept{m, Acked{Point: acked, Start: p.start, Epochs: p.epochs.below(end.Source)}}, p, p.plans}, true
 }
 
-// keep hands that to the store which has changed.
+// keep hands that to the store which has changed. With a *TakenError that of all
+// other partitions is kept.
 func (c *Copier) keep(parts []*part) error {
 	c.keeping.Lock()
 	defer c.keeping.Unlock()
@@ -59,10 +61,14 @@ func (c *Copier) keep(parts []*part) error {
 	if len(changed) == 0 {
 		return nil
 	}
-	if err := c.Store.Keep(changed); err != nil {
-		return fmt.Errorf("%w: %w", errStore, err)
+	err := c.Store.Keep(changed)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errStore, err)
 	}
 	for _, v := range versions {
+		if takenOf(err, v.part.Partition) != nil {
+			continue
+		}
 		v.part.mu.Lock()
 		if v.part.plans == v.plans { // else it is planned anew, and may end at the same place
 			v.part.kept, v.part.keptAcked = v.Offsets.End(), v.Acked.Point
@@ -70,7 +76,7 @@ func (c *Copier) keep(parts []*part) error {
 		}
 		v.part.mu.Unlock()
 	}
-	return nil
+	return err
 }
 
 // errStore says that it is the store that is waited for.
@@ -97,15 +103,18 @@ func (c *Copier) keepAhead(ctx context.Context) {
 		err := c.keep(waiting)
 		for _, p := range waiting {
 			p.mu.Lock()
-			if err != nil && p.phase == Copying {
-				p.note(err)
+			if why := takenOf(err, p.Partition); why != nil && p.phase == Copying {
+				p.note(why)
 			} else if errors.Is(p.why, errStore) {
 				p.note(nil)
 			}
 			p.mu.Unlock()
 			c.forward(p)
 		}
-		if err != nil {
+		switch {
+		case errors.As(err, new(*TakenError)): // the others need not wait
+			time.AfterFunc(pauseBroken, c.keepSoon)
+		case err != nil:
 			pause(ctx, pauseBroken)
 			c.keepSoon()
 		}

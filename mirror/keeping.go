@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -108,7 +109,8 @@ func (k *Keeper) Begin(p wire.Partition, b Beginning) error {
 }
 
 // Keep keeps maps, and how far they are acknowledged; all of it is durable when
-// it returns. It gives up after a minute.
+// it returns, save that of the partitions of a *TakenError. It gives up after a
+// minute.
 func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
 	defer cancel()
@@ -124,13 +126,16 @@ func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 		}
 		values[ackedPrefix+about(p)] = text
 	}
-	if err := k.shelf.Put(ctx, values); err != nil {
-		return fmt.Errorf("keeping offset maps: %w", err)
-	}
+	err := taken(k.shelf.Put(ctx, values))
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for p, made := range next {
-		k.known[p] = made
+		if takenOf(err, p) == nil {
+			k.known[p] = made
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("keeping offset maps: %w", err)
 	}
 	return nil
 }
@@ -205,12 +210,16 @@ func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (copied,
 // Assignments returns how the copies of partitions go on: Offsets, Acked, Topics
 // and Settled as they were kept, for new partitions the zero value. From here on the
 // Keeper is the one that keeps what is about them, and what others have sent to
-// the shelf before and arrives only now counts no more.
+// the shelf before and arrives only now counts no more. With a *TakenError, which
+// has the partitions that another one has claimed at the same moment, those of
+// all others are returned.
 func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]Assignment, error) {
-	if err := claim(ctx, k.shelf, scopesOf(partitions), k.Lease); err != nil {
-		return nil, err
+	late := taken(claim(ctx, k.shelf, scopesOf(partitions), k.Lease))
+	mine := slices.DeleteFunc(slices.Clone(partitions), func(p wire.Partition) bool { return takenOf(late, p) != nil })
+	if late != nil && !errors.As(late, new(*TakenError)) {
+		return nil, late
 	}
-	found, err := k.read(ctx, partitions)
+	found, err := k.read(ctx, mine)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +235,7 @@ func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (
 			k.known[p] = known
 		}
 	}
-	return all, nil
+	return all, late
 }
 
 // Sizes returns how many partitions topics had when the mirror first saw them,
@@ -290,12 +299,13 @@ func (k *Keeper) Forget(ctx context.Context, topics []string) error {
 }
 
 // Settle keeps that the copies of partitions have ended in order, with nothing
-// under way, so that the next owner need not wait.
+// under way, so that the next owner need not wait. The error may be a *TakenError.
 func (k *Keeper) Settle(ctx context.Context, partitions []wire.Partition) error {
 	return k.settled(ctx, partitions, []byte("{}"))
 }
 
-// Unsettle takes that back, before something is sent.
+// Unsettle takes that back, before something is sent. The error may be a
+// *TakenError.
 func (k *Keeper) Unsettle(ctx context.Context, partitions []wire.Partition) error {
 	return k.settled(ctx, partitions, nil)
 }
@@ -305,7 +315,7 @@ func (k *Keeper) settled(ctx context.Context, partitions []wire.Partition, value
 	for _, p := range partitions {
 		values[settledPrefix+about(p)] = value
 	}
-	return k.shelf.Put(ctx, values)
+	return taken(k.shelf.Put(ctx, values))
 }
 
 // found is what the shelf has of a partition.

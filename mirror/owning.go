@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,6 +27,63 @@ func claim(ctx context.Context, shelf Shelf, scopes []string, lease func() error
 		return fmt.Errorf("taking over what the mirror keeps: %w", err)
 	}
 	return nil
+}
+
+// TakenError says that somebody else owns by now what is kept about some
+// partitions. What was to be kept of them is not; that of all others is.
+type TakenError struct {
+	Partitions []wire.Partition
+	Err        error
+}
+
+func (e *TakenError) Error() string {
+	names := make([]string, 0, mostTaken+1)
+	for i, p := range e.Partitions {
+		if i == mostTaken {
+			names = append(names, fmt.Sprintf("%d more", len(e.Partitions)-i))
+			break
+		}
+		names = append(names, fmt.Sprintf("%s[%d]", p.Topic, p.Number))
+	}
+	return fmt.Sprintf("another mirror has taken %s over: %v", strings.Join(names, ", "), e.Err)
+}
+
+func (e *TakenError) Unwrap() error { return e.Err }
+
+// mostTaken is how many partitions a message names.
+const mostTaken = 3
+
+// takenOf is what an error says about one partition; nil: it is about others.
+func takenOf(err error, p wire.Partition) error {
+	var taken *TakenError
+	if errors.As(err, &taken) && !slices.Contains(taken.Partitions, p) {
+		return nil
+	}
+	return err
+}
+
+// superseded is the error of a shelf that has kept, or claimed, everything but
+// these names, which somebody else owns by now.
+type superseded interface{ Superseded() []string }
+
+// taken makes a *TakenError of such an error about what is kept of partitions.
+func taken(err error) error {
+	var late superseded
+	if !errors.As(err, &late) {
+		return err
+	}
+	e := &TakenError{Err: err}
+	for _, name := range late.Superseded() {
+		_, rest, _ := strings.Cut(name, "/")
+		p, _, wrong := aboutWhat(rest)
+		if wrong != nil {
+			return err
+		}
+		if !slices.Contains(e.Partitions, p) {
+			e.Partitions = append(e.Partitions, p)
+		}
+	}
+	return e
 }
 
 // scopesOf are the names of what is kept about partitions.

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -121,10 +124,34 @@ func (e *MovedAwayError) Error() string {
 	return fmt.Sprintf("the state in %s was moved to %s, and nothing may be done from here. Say so in the plan's state block (check out the plan's current version), or move the state back", e.Where, e.To)
 }
 
-// SupersededError says that a value was not kept, since another process has kept
-// one under the same name meanwhile, or is its owner now.
-type SupersededError struct{ Name string }
+// SupersededError says that some values were not kept, since another process has
+// kept one under the same name meanwhile, or is its owner now. The values of other
+// names, which were kept with the same call, are kept.
+type SupersededError struct{ Names []string }
 
 func (e *SupersededError) Error() string {
-	return fmt.Sprintf("%q of the mirror's state was written by another process meanwhile, and that counts: this one does not go on with it. It reads what is there and tries again if it still has to", e.Name)
+	names := make([]string, 0, mostSuperseded+1)
+	for i, name := range e.Names {
+		if i == mostSuperseded {
+			names = append(names, fmt.Sprintf("%d more", len(e.Names)-i))
+			break
+		}
+		names = append(names, strconv.Quote(name))
+	}
+	return fmt.Sprintf("another process has written or taken over %s of the mirror's state meanwhile, and that counts: this one does not go on with it. It reads what is there and tries again if it still has to", strings.Join(names, ", "))
+}
+
+// mostSuperseded is how many names a message has.
+const mostSuperseded = 3
+
+// Superseded are the names that were not kept.
+func (e *SupersededError) Superseded() []string { return e.Names }
+
+// superseded is the error of names; none: there is none.
+func superseded(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	slices.Sort(names)
+	return &SupersededError{Names: names}
 }

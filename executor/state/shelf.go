@@ -14,9 +14,10 @@ type Shelf interface {
 	// Put keeps values; they are durable when it returns. Of several Puts of one
 	// name the last one counts, and a nil value removes the name. Each follows what
 	// the name had when it began: where another process has kept something there
-	// meanwhile the error is a *SupersededError. After another error some of the
-	// values may be kept, now or a little later, unless somebody has written or
-	// claimed the name before they arrive.
+	// meanwhile, or owns the name, the error is a *SupersededError that has these
+	// names, and all others are kept. After another error some of the values may be
+	// kept, now or a little later, unless somebody has written or claimed the name
+	// before they arrive.
 	Put(ctx context.Context, values map[string][]byte) error
 	// All returns the values whose names begin with prefix, each as the last Put
 	// that had returned before left it, or as a later one did. The values are not
@@ -26,7 +27,8 @@ type Shelf interface {
 	// begins with one that ends with a slash. What others have sent for these names
 	// before and what arrives only now counts no more, and their next Put is a
 	// *SupersededError. Values that are there stay. The lease is asked just before
-	// the claim, and before a Put is tried once more.
+	// the claim, and before a Put is tried once more. With a *SupersededError others
+	// have claimed the scopes that it has at the same moment; the rest is claimed.
 	Claim(ctx context.Context, scopes []string, lease func() error) error
 }
 

@@ -10,6 +10,7 @@ import (
 	"math/rand"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -257,12 +258,55 @@ func TestLogShelfOvertaken(t *testing.T) {
 	ended := slow.during(t, a, map[string][]byte{"map/orders/0/000000": []byte("of a"), "acked/orders/0": []byte("of a")}, func() {
 		shelve(t, b, map[string][]byte{"map/orders/0/000000": []byte("of b")})
 	})
-	as[*state.SupersededError](t, ended)
-	holds(t, state.NewLogShelf(inner, "the topic"), "", map[string][]byte{"map/orders/0/000000": []byte("of b")})
+	if late := as[*state.SupersededError](t, ended); !slices.Equal(late.Names, []string{"map/orders/0/000000"}) {
+		t.Errorf("not kept are %q", late.Names)
+	}
+	holds(t, state.NewLogShelf(inner, "the topic"), "", map[string][]byte{"map/orders/0/000000": []byte("of b"), "acked/orders/0": []byte("of a")})
 	shelve(t, a, map[string][]byte{"map/orders/0/000000": []byte("of a, who has read it")})
 	ended = slow.during(t, a, map[string][]byte{"size/orders": []byte("4")}, func() { shelve(t, b, map[string][]byte{"size/orders": []byte("4")}) })
 	if ended != nil {
 		t.Errorf("the same was kept by another: %v", ended)
+	}
+}
+
+// What another one owns by now keeps nothing else from being kept, nor from being
+// claimed: also where it turns out only when a Put is tried once more.
+func TestShelfOneSupersededName(t *testing.T) {
+	inner, dir := &lateLog{}, t.TempDir()
+	slow := &cutLog{Log: inner}
+	ofLog := func(l state.Log) func() state.Shelf {
+		return func() state.Shelf { return state.NewLogShelf(l, "the topic", state.TTL(300*time.Millisecond)) }
+	}
+	file := func() state.Shelf { return state.NewFileShelf(dir) }
+	for where, open := range map[string][2]func() state.Shelf{"log": {ofLog(slow), ofLog(inner)}, "file": {file, file}} {
+		t.Run(where, func(t *testing.T) {
+			a, b := open[0](), open[1]()
+			claim := func(s state.Shelf, scopes ...string) {
+				t.Helper()
+				if err := s.Claim(t.Context(), scopes, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			late := func(err error) {
+				t.Helper()
+				if e := as[*state.SupersededError](t, err); !slices.Equal(e.Names, []string{"acked/0"}) || !strings.Contains(e.Error(), "acked/0") {
+					t.Errorf("not kept are %q", e.Names)
+				}
+			}
+			put := func(value string) map[string][]byte {
+				return map[string][]byte{"acked/0": []byte(value), "acked/1": []byte(value), "free": []byte(value)}
+			}
+			claim(a, "acked/0", "acked/1")
+			claim(b, "acked/0")
+			late(a.Put(t.Context(), put("one")))
+			holds(t, open[1](), "", map[string][]byte{"acked/1": []byte("one"), "free": []byte("one")})
+			if where != "log" {
+				return // nothing is tried again there
+			}
+			claim(a, "acked/0")
+			late(slow.during(t, a, put("two"), func() { claim(b, "acked/0") }))
+			holds(t, open[1](), "", map[string][]byte{"acked/1": []byte("two"), "free": []byte("two")})
+		})
 	}
 }
 

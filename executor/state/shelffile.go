@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,16 +89,12 @@ func (s *FileShelf) Put(ctx context.Context, values map[string][]byte) error {
 	if len(values) == 0 {
 		return nil
 	}
-	return s.write(ctx, func() (puts []shelfPut, err error) {
-		for _, name := range inOrder(values) {
-			epoch, err := owned(s.fold, s.claims, name)
-			if err != nil {
-				return nil, err
-			}
-			puts = append(puts, shelfPut{name: name, shelved: s.fold.next(name, epoch, values[name])})
-		}
+	var others []string
+	late, err := s.write(ctx, func() (puts []shelfPut, err error) {
+		puts, others = following(s.fold, s.claims, values)
 		return puts, nil
 	})
+	return cmp.Or(err, superseded(append(others, late...)))
 }
 
 // Claim makes this shelf the owner of scopes.
@@ -105,7 +102,7 @@ func (s *FileShelf) Claim(ctx context.Context, scopes []string, lease func() err
 	if len(scopes) == 0 {
 		return nil
 	}
-	return s.write(ctx, func() (puts []shelfPut, err error) {
+	late, err := s.write(ctx, func() (puts []shelfPut, err error) {
 		if err := mayClaim(lease); err != nil {
 			return nil, err
 		}
@@ -116,37 +113,38 @@ func (s *FileShelf) Claim(ctx context.Context, scopes []string, lease func() err
 		}
 		return puts, nil
 	})
+	return cmp.Or(err, superseded(late))
 }
 
 // write appends the entries that follow what is in the file while nobody writes
-// it anew.
-func (s *FileShelf) write(ctx context.Context, entries func() ([]shelfPut, error)) error {
+// it anew, and returns the names of those that count for nobody.
+func (s *FileShelf) write(ctx context.Context, entries func() ([]shelfPut, error)) (late []string, err error) {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return &WriteError{Path: s.dir, What: shelfWhat, Err: err}
+		return nil, &WriteError{Path: s.dir, What: shelfWhat, Err: err}
 	}
 	lock := s.lock()
 	if ok, err := lock.TryRLockContext(ctx, shelfWait); err != nil || !ok {
-		return fmt.Errorf("waiting until %s is written anew: %w", s.path(), errors.Join(err, context.Cause(ctx)))
+		return nil, fmt.Errorf("waiting until %s is written anew: %w", s.path(), errors.Join(err, context.Cause(ctx)))
 	}
-	size, err := s.writeLocked(entries)
+	size, late, err := s.writeLocked(entries)
 	if unlockErr := lock.Unlock(); unlockErr != nil {
 		err = errors.Join(err, &WriteError{Path: s.path(), What: shelfWhat, Err: unlockErr})
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return s.tidy(size)
+	return late, s.tidy(size)
 }
 
-func (s *FileShelf) writeLocked(entries func() ([]shelfPut, error)) (size int64, err error) {
+func (s *FileShelf) writeLocked(entries func() ([]shelfPut, error)) (size int64, late []string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.catchUp(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	puts, err := entries()
-	if err != nil {
-		return 0, err
+	if err != nil || len(puts) == 0 {
+		return 0, nil, err
 	}
 	try := newID()
 	for i := range puts {
@@ -154,17 +152,17 @@ func (s *FileShelf) writeLocked(entries func() ([]shelfPut, error)) (size int64,
 	}
 	line, err := shelfLine(puts)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	if size, err = s.append(line); err != nil {
-		return 0, &WriteError{Path: s.path(), What: shelfWhat, Err: err}
+		return 0, nil, &WriteError{Path: s.path(), What: shelfWhat, Err: err}
 	}
 	s.fold.await(puts)
 	defer clear(s.fold.own)
 	if err := s.catchUp(); err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return size, s.fold.counted(puts)
+	return size, s.fold.late(puts), nil
 }
 
 func (s *FileShelf) lock() *flock.Flock {

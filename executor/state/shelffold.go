@@ -184,14 +184,14 @@ func (f *shelfFold) await(puts []shelfPut) {
 	}
 }
 
-// counted is the error of entries that were read back and do not count.
-func (f *shelfFold) counted(puts []shelfPut) error {
+// late are the names of entries that were read back and do not count.
+func (f *shelfFold) late(puts []shelfPut) (names []string) {
 	for _, p := range puts {
 		if !f.own[p.key] && !f.same(p) {
-			return &SupersededError{Name: p.name}
+			names = append(names, p.name)
 		}
 	}
-	return nil
+	return names
 }
 
 // same reports whether somebody else has kept the same.

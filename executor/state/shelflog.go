@@ -1,10 +1,12 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -74,15 +76,12 @@ func (s *LogShelf) Put(ctx context.Context, values map[string][]byte) error {
 	if err := s.catchUp(ctx, -1); err != nil {
 		return err
 	}
-	var puts []shelfPut
-	for _, name := range inOrder(values) {
-		epoch, err := owned(s.fold, s.claims, name)
-		if err != nil {
-			return err
-		}
-		puts = append(puts, shelfPut{name: name, shelved: s.fold.next(name, epoch, values[name]), stale: s.fold.stale[name]})
+	puts, others := following(s.fold, s.claims, values)
+	for i, p := range puts {
+		puts[i].stale = s.fold.stale[p.name]
 	}
-	return s.putAll(ctx, puts)
+	late, err := s.putAll(ctx, puts)
+	return cmp.Or(err, superseded(append(others, late...)))
 }
 
 // Claim makes this shelf the owner of scopes.
@@ -103,13 +102,14 @@ func (s *LogShelf) Claim(ctx context.Context, scopes []string, lease func() erro
 	for _, scope := range scopes {
 		puts = append(puts, shelfPut{name: scope, shelved: shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}, stale: s.fold.staleIn(scope)})
 	}
-	if err := s.putAll(ctx, puts); err != nil {
+	late, err := s.putAll(ctx, puts)
+	if err != nil {
 		return err
 	}
 	for _, p := range puts {
-		s.claims[p.name] = claimed{epoch: p.epoch, lease: lease}
+		s.claims[p.name] = claimed{epoch: p.epoch, lease: lease} // of a late one: another one has the scope
 	}
-	return nil
+	return superseded(late)
 }
 
 // mayClaim asks for the lease just before a claim is sent: nothing tells a claim
@@ -125,15 +125,20 @@ func mayClaim(lease func() error) error {
 	return nil
 }
 
-// owned is the epoch under which a name is written: that of this shelf's claim, or
-// where it has made none that of whoever has.
-func owned(f *shelfFold, claims map[string]claimed, name string) (uint64, error) {
-	scope := f.scopeOf(name)
-	now := f.owners[scope].epoch
-	if mine, ok := claims[scope]; ok && mine.epoch != now {
-		return 0, &SupersededError{Name: name}
+// following are the entries that follow what names have now, each under the epoch
+// of this shelf's claim, or where it has made none of whoever has. others are the
+// names that another shelf has claimed since.
+func following(f *shelfFold, claims map[string]claimed, values map[string][]byte) (puts []shelfPut, others []string) {
+	for _, name := range inOrder(values) {
+		scope := f.scopeOf(name)
+		epoch := f.owners[scope].epoch
+		if mine, ok := claims[scope]; ok && mine.epoch != epoch {
+			others = append(others, name)
+			continue
+		}
+		puts = append(puts, shelfPut{name: name, shelved: f.next(name, epoch, values[name])})
 	}
-	return now, nil
+	return puts, others
 }
 
 // shelfPut is an entry to be written, with the keys that may go.
@@ -143,9 +148,10 @@ type shelfPut struct {
 	stale []string
 }
 
-// putAll writes entries, as many as fit with one request. Keys that may go go
-// with what takes their place: they are behind it, in the same request.
-func (s *LogShelf) putAll(ctx context.Context, puts []shelfPut) error {
+// putAll writes entries, as many as fit with one request, and returns the names of
+// those that count for nobody. Keys that may go go with what takes their place:
+// they are behind it, in the same request.
+func (s *LogShelf) putAll(ctx context.Context, puts []shelfPut) (late []string, err error) {
 	try, size, from := newID(), 0, 0
 	for i := range puts {
 		puts[i].key = puts[i].name + keySeparator + try
@@ -154,16 +160,18 @@ func (s *LogShelf) putAll(ctx context.Context, puts []shelfPut) error {
 			need += len(k) + entryOverhead
 		}
 		if size += need; size > copyBytes && i > from {
-			if err := s.append(ctx, puts[from:i]); err != nil {
-				return err
+			some, err := s.append(ctx, puts[from:i])
+			if err != nil {
+				return nil, err
 			}
-			from, size = i, need
+			late, from, size = append(late, some...), i, need
 		}
 	}
 	if from == len(puts) {
-		return nil
+		return late, nil
 	}
-	return s.append(ctx, puts[from:])
+	some, err := s.append(ctx, puts[from:])
+	return append(late, some...), err
 }
 
 // entryOverhead is about what an entry needs beside its key and its value.
@@ -180,12 +188,53 @@ func (s *LogShelf) take(ctx context.Context) error {
 
 func (s *LogShelf) give() { s.turn <- struct{}{} }
 
-// append writes entries until it is known whether they count. Before it tries
-// once more it looks at what lies there by now, and at the lease of whoever owns
-// the names: a minute may have passed, and somebody else be the owner.
-func (s *LogShelf) append(ctx context.Context, puts []shelfPut) error {
-	var keys []string
-	var entries [][]byte
+// append writes entries until it is known which of them count, and returns the
+// names of those that do not. Before it tries once more it looks at what lies
+// there by now, and at the lease of whoever owns the names: a minute may have
+// passed, and somebody else be the owner of some. Only the others are sent again.
+func (s *LogShelf) append(ctx context.Context, puts []shelfPut) (late []string, err error) {
+	s.fold.await(puts)
+	defer clear(s.fold.own)
+	for {
+		keys, entries := request(puts)
+		try, cancel := limited(ctx, s.o.ttl/3)
+		last, err := s.log.Append(try, keys, entries)
+		cancel()
+		if err == nil {
+			if err := s.catchUp(ctx, last); err != nil {
+				return nil, err
+			}
+			return append(late, s.fold.late(puts)...), nil
+		}
+		if permanent(err) || pause(ctx, s.o.ttl/60) != nil {
+			return nil, s.notKept(puts, gaveUp(ctx, err))
+		}
+		if err := s.catchUp(ctx, -1); err != nil {
+			return nil, s.notKept(puts, err)
+		}
+		if s.arrived(puts) {
+			return append(late, s.fold.late(puts)...), nil
+		}
+		var open []shelfPut
+		for _, p := range puts {
+			switch {
+			case s.fold.open(p):
+				open = append(open, p)
+			case !s.fold.same(p):
+				late = append(late, p.name)
+			}
+		}
+		if puts = open; len(puts) == 0 {
+			return late, nil
+		}
+		if err := s.leased(puts); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// request is what is sent of entries: they, and behind them the removal of keys.
+func request(puts []shelfPut) (keys []string, entries [][]byte) {
 	for _, p := range puts {
 		keys, entries = append(keys, p.key), append(entries, p.encode())
 	}
@@ -194,55 +243,31 @@ func (s *LogShelf) append(ctx context.Context, puts []shelfPut) error {
 			keys, entries = append(keys, k), append(entries, nil)
 		}
 	}
-	s.fold.await(puts)
-	defer clear(s.fold.own)
-	for {
-		try, cancel := limited(ctx, s.o.ttl/3)
-		last, err := s.log.Append(try, keys, entries)
-		cancel()
-		if err == nil {
-			if err := s.catchUp(ctx, last); err != nil {
-				return err
-			}
-			return s.fold.counted(puts)
-		}
-		if permanent(err) || pause(ctx, s.o.ttl/60) != nil {
-			return s.notKept(puts, gaveUp(ctx, err))
-		}
-		if err := s.catchUp(ctx, -1); err != nil {
-			return s.notKept(puts, err)
-		}
-		if arrived, err := s.standing(puts); arrived || err != nil {
-			return err
-		}
-	}
+	return keys, entries
 }
 
 func (s *LogShelf) notKept(puts []shelfPut, err error) error {
 	return fmt.Errorf("keeping %q and %d more: %w", puts[0].name, len(puts)-1, &WriteError{Path: s.where, What: shelfWhat, Err: err, Do: doKafka})
 }
 
-// standing says whether entries whose answer was lost are there, and if not, why
-// they must not be sent again; neither: they may be.
-func (s *LogShelf) standing(puts []shelfPut) (arrived bool, err error) {
+// arrived says whether entries whose answer was lost are there: all of them are, or
+// none.
+func (s *LogShelf) arrived(puts []shelfPut) bool {
+	return slices.ContainsFunc(puts, func(p shelfPut) bool { return s.fold.own[p.key] })
+}
+
+// leased is why entries must not be sent once more; nil: they may be.
+func (s *LogShelf) leased(puts []shelfPut) error {
 	for _, p := range puts {
-		if s.fold.own[p.key] {
-			return true, s.fold.counted(puts) // all of them are, or none
-		}
-	}
-	for _, p := range puts {
-		if !s.fold.open(p) && !s.fold.same(p) {
-			return false, &SupersededError{Name: p.name}
-		}
 		c, ok := s.claims[s.fold.scopeOf(p.name)]
 		if p.kind == entryClaim || !ok || c.lease == nil {
 			continue
 		}
 		if err := c.lease(); err != nil {
-			return false, fmt.Errorf("keeping %q once more: %w", p.name, err)
+			return fmt.Errorf("keeping %q once more: %w", p.name, err)
 		}
 	}
-	return false, nil
+	return nil
 }
 
 // catchUp reads on, at least past an offset. It is called by who has the turn.

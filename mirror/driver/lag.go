@@ -38,7 +38,8 @@ func newLags(source Logs) *lags { return &lags{source: source, known: map[string
 
 // of returns the lag of topics, by where the copies of their partitions are: the
 // source offsets below which all is on the target. One that is not among those is
-// unknown, and counts with all that its log has.
+// unknown, and counts with all that its log has; so is a topic of which no log end
+// is told, as of one partition.
 func (l *lags) of(ctx context.Context, topics []string, copied func(context.Context, []string) (map[wire.Partition]int64, error)) (lag executor.CopyLag, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +70,10 @@ func (l *lags) of(ctx context.Context, topics []string, copied func(context.Cont
 		}
 		now := time.Now()
 		for _, t := range stale {
-			one := fresh[t]
+			one, told := fresh[t]
+			if !told { // no partition of it is known, and so not that none is left to copy
+				one.unknown = 1
+			}
 			one.at = now
 			l.known[t] = one
 		}

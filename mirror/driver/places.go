@@ -68,6 +68,8 @@ func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]in
 		switch {
 		case m == nil:
 			continue
+		case m.End().Source < at && m.End().Target < acked[p].Target:
+			continue // what is acknowledged was kept, and the map that tells of it not yet
 		case m.End().Source < at: // behind the last record nothing is to be copied
 			found[tp] = acked[p].Target
 		default:

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"kplan/mirror"
@@ -164,7 +166,7 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 		}
 	}
 	known, err := w.keeper.Assignments(ctx, ids)
-	if err != nil {
+	if err = w.passOver(err, known); err != nil {
 		return err
 	}
 	var settled []wire.Partition
@@ -178,7 +180,7 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 		}
 	}
 	if len(settled) > 0 { // from here on something may be under way
-		if err := w.keeper.Unsettle(ctx, settled); err != nil {
+		if err := w.passOver(w.keeper.Unsettle(ctx, settled), known); err != nil {
 			return err
 		}
 	}
@@ -186,7 +188,7 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 		return err
 	}
 	w.own(func(owned map[wire.Partition]bool) {
-		for _, p := range ids {
+		for p := range known {
 			w.held[p] = true
 			if w.assigned[p] { // else it was lost meanwhile
 				owned[p] = true
@@ -194,6 +196,21 @@ func (w *Worker) claim(ctx context.Context, wanted map[wire.Partition]Topic) err
 		}
 	})
 	w.share()
+	return nil
+}
+
+// passOver leaves partitions out of known that another worker has taken at the
+// same moment: the others are taken all the same, and these looked at again. Any
+// other error is returned.
+func (w *Worker) passOver(err error, known map[wire.Partition]mirror.Assignment) error {
+	var taken *mirror.TakenError
+	if !errors.As(err, &taken) {
+		return err
+	}
+	w.conf.Log.Warn("taking partitions", "err", taken)
+	for _, p := range taken.Partitions {
+		delete(known, p)
+	}
 	return nil
 }
 
@@ -231,7 +248,12 @@ func (w *Worker) drop(ctx context.Context, ps []wire.Partition) error {
 	if rest := time.Until(left.Until); rest > 0 {
 		w.wary = max(w.wary, now+rest)
 	}
-	if err != nil {
+	var taken *mirror.TakenError
+	switch {
+	case errors.As(err, &taken): // the next owner is there already
+		w.conf.Log.Warn("ending the copy of partitions", "err", taken)
+		left.Settled = slices.DeleteFunc(left.Settled, func(p wire.Partition) bool { return slices.Contains(taken.Partitions, p) })
+	case err != nil:
 		w.wary = now + w.conf.Wait
 		return fmt.Errorf("ending the copy of %d partitions: %w", len(ps), err)
 	}
