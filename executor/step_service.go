@@ -24,12 +24,8 @@ func stopService(ctx context.Context, r *run, s *graph.Step) (any, string, error
 		if err := r.writable(ctx, s, service); err != nil {
 			return nil, "", err
 		}
-		// One that an earlier attempt may have stopped has its boundary waited for,
-		// which names what is open there.
-		if !r.told(service.Name) {
-			if err := r.noLongTransactions(ctx, s, service); err != nil {
-				return nil, "", err
-			}
+		if err := r.noLongTransactions(ctx, s, service); err != nil {
+			return nil, "", err
 		}
 	}
 	if err := r.readToTheEnd(ctx, s, service); err != nil {

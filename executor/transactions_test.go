@@ -116,30 +116,6 @@ func TestLongTransactionIsFoundBeforeTheStop(t *testing.T) {
 	}
 }
 
-// Taken out: the question whether the stop has begun. An apply that died in the
-// stop leaves a service that may be stopped; the next one would say of it that
-// it is not, and of a transaction that its boundary names.
-func TestAnOpenTransactionBehindAStopThatWasCutOff(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		s := chain(t, plan.ProductionFirst)
-		k := &killer{memory: s.journal, n: 1 << 30, after: true}
-		s.journal.at = func(n int) {
-			if last := s.journal.records[n-1]; last.Step != nil && last.Step.Address == graph.ServiceAddress("a", "stop") && last.Step.Facts != nil {
-				k.n = n
-			}
-		}
-		s.applyIn(t.Context(), k, k.dead)
-		s.journal.at = nil
-		if s.where("a") != "" {
-			t.Fatalf("a runs on %q", s.where("a"))
-		}
-		s.leaveOpen(time.Now().Add(-10 * time.Minute))
-		if err := as[*executor.TimeoutError](t, s.apply().Err); !strings.Contains(err.Error(), "producer id 4711") || strings.Contains(err.Error(), "is not stopped") {
-			t.Errorf("it says: %v", err)
-		}
-	})
-}
-
 // A transaction that ends while it is waited for, one that is young, and one
 // that the plan accepts keep nobody.
 func TestTransactionsThatKeepNobody(t *testing.T) {
