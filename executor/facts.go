@@ -31,7 +31,8 @@ type boundaryFacts struct {
 	Ends offsets `json:"ends"`
 }
 
-// stopFacts: how many members the service's groups had (R10).
+// stopFacts: how many members the service's groups had (R10). A group that is
+// missing may have had any number: it was counted when the service was down.
 type stopFacts struct {
 	Members map[string]int `json:"members,omitempty"`
 }

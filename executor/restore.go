@@ -228,11 +228,17 @@ func (r *run) finishRestores(ctx context.Context) error {
 				return err
 			}
 		}
+		var facts stopFacts // that nothing is known of it is no zero: the reset may have been done
+		if stopped && r.hasFacts(stop.Address) {
+			if err := r.decode(stop.Address, &facts); err != nil {
+				return err
+			}
+		}
 		if err := r.reset(ctx, s, stopped); err != nil {
 			return err
 		}
 		if stopped { // it may be stopped still: should this run fail, it has to go back
-			if err := r.mark(stop, state.Running, stopFacts{Members: map[string]int{}}, nil); err != nil {
+			if err := r.mark(stop, state.Running, facts, nil); err != nil {
 				return err
 			}
 		}

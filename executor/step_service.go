@@ -104,7 +104,10 @@ func (r *run) countMembers(ctx context.Context, s *graph.Step, service *plan.Ser
 		if err != nil {
 			return facts, err
 		}
-		facts.Members[g.Name] = max(len(group.Members), earlier.Members[g.Name])
+		before, counted := earlier.Members[g.Name]
+		if n := max(len(group.Members), before); n > 0 || counted || !r.hasFacts(s.Address) {
+			facts.Members[g.Name] = n
+		}
 	}
 	return facts, nil
 }

@@ -72,30 +72,31 @@ func (r *run) nobodyReads(ctx context.Context, s *graph.Step, group cluster.Grou
 	if _, said := r.Plan.Migration.Groups.Members(s.Group); said || len(group.Members) > 0 {
 		return false, nil
 	}
-	before, err := r.membersBefore(ctx, s)
-	return err == nil && before == 0 && r.Clock.Now().Sub(began) > trafficWait, err
+	before, counted, err := r.membersBefore(ctx, s)
+	return err == nil && counted && before == 0 && r.Clock.Now().Sub(began) > trafficWait, err
 }
 
 // membersBefore is how many members the group had on the source when its service
-// was stopped, or has there now.
-func (r *run) membersBefore(ctx context.Context, s *graph.Step) (int, error) {
-	most := 0
+// was stopped, or has there now; counted: it is known of all of its services.
+func (r *run) membersBefore(ctx context.Context, s *graph.Step) (most int, counted bool, err error) {
+	counted = true
 	for _, owner := range s.Owners {
 		if !r.hasFacts(stopOf(owner)) { // production_later: the old ones still read
 			old, err := r.Source.Group(ctx, s.Group)
 			if err != nil {
-				return 0, err
+				return 0, false, err
 			}
 			most = max(most, len(old.Members))
 			continue
 		}
 		var facts stopFacts
 		if err := r.decode(stopOf(owner), &facts); err != nil {
-			return 0, err
+			return 0, false, err
 		}
-		most = max(most, facts.Members[s.Group])
+		n, known := facts.Members[s.Group]
+		most, counted = max(most, n), counted && known
 	}
-	return most, nil
+	return most, counted, nil
 }
 
 // wantedMembers is how many members the group must have on the target: what the
@@ -104,7 +105,7 @@ func (r *run) wantedMembers(ctx context.Context, s *graph.Step) (int, error) {
 	if want, said := r.Plan.Migration.Groups.Members(s.Group); said {
 		return want, nil
 	}
-	before, err := r.membersBefore(ctx, s)
+	before, _, err := r.membersBefore(ctx, s)
 	return max(1, before), err
 }
 

@@ -259,3 +259,36 @@ func TestMembersThatComeAndGo(t *testing.T) {
 		}
 	}
 }
+
+// Taken out: what a restore that was cut off keeps. Nothing would be known any more
+// of the members that a group had, and one would be enough.
+func TestMembersAreRememberedAcrossARestore(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "d: t1 (gd)")
+		s.locked(func() {
+			s.source.group("gd").members = append(s.source.group("gd").members, cluster.Member{ID: "d-second", ClientID: "second"})
+			s.worker("d").broken[cluster.Target] = true
+		})
+		time.Sleep(time.Second)
+		k := &killer{memory: s.journal, n: 1 << 30}
+		s.onCall = func(op, arg string) {
+			switch {
+			case op == "stop on source" && arg == "d":
+				time.AfterFunc(100*time.Millisecond, func() { s.locked(func() { s.source.group("gd").members = nil }) })
+			case op == "start on source" && arg == "d": // killed in the middle of the restore
+				k.mu.Lock()
+				k.gone = true
+				k.mu.Unlock()
+			}
+		}
+		s.applyIn(context.Background(), k, k.dead)
+		if !k.gone {
+			t.Fatal("nothing was restored")
+		}
+		s.onCall = nil
+		s.locked(func() { s.worker("d").broken[cluster.Target] = false })
+		if err := as[*executor.TimeoutError](t, s.apply().Err); err.Left != "1 of 2 members on the target" {
+			t.Errorf("it says %q", err.Left)
+		}
+	})
+}
