@@ -25,6 +25,7 @@ import (
 	"kplan/internal/kafkatest"
 	"kplan/mirror"
 	"kplan/mirror/wire"
+	"kplan/mirror/worker"
 )
 
 // Partitions of a play on real brokers, which have three replicas on both sides
@@ -123,7 +124,7 @@ func (b *realBrokers) play(name string, k kind, workers, inTopic bool, seed uint
 	b.Helper()
 	p := &play{
 		T: b.T, kind: k, name: name, topic: fmt.Sprintf("play-%d", len(b.plays)), workers: workers, rand: rand.New(rand.NewPCG(seed, 10)), on: b,
-		pause: 300 * time.Millisecond, tombstones: k.compacted,
+		pause: 300 * time.Millisecond, tombstones: k.compacted, session: worker.DefaultSession,
 		source: b.source.Bootstrap(kafkatest.Plaintext), target: b.target.Bootstrap(kafkatest.Plaintext),
 	}
 	p.plan(realParts)

@@ -19,6 +19,7 @@ import (
 	"kplan/executor/state"
 	"kplan/mirror"
 	"kplan/mirror/wire"
+	"kplan/mirror/worker"
 )
 
 // errand is what a process of the mirror has to do.
@@ -78,10 +79,12 @@ func runErrand(path string) error {
 		defer func() { _ = end() }() // the process ends
 		shelf = kept
 	}
+	// Little memory: what waits fills it while a fault lasts.
+	limits := mirror.Limits{Fetch: 128 << 10, Partition: 32 << 10}
 	c := &process{
 		workers: e.Workers, id: e.ID, topic: e.Topic, partitions: e.Partitions, compacted: e.Compacted, sourceAt: e.Source, targetAt: e.Target, shelf: shelf,
-		source: wire.New(wire.Options{Bootstrap: e.Source, Pool: wire.NewPool(64 << 20)}), target: wire.New(wire.Options{Bootstrap: e.Target, Pool: wire.NewPool(16 << 20)}),
-		lease: func() error { return nil }, wait: realWait, log: log,
+		source: wire.New(wire.Options{Bootstrap: e.Source, Pool: wire.NewPool(512 << 10)}), target: wire.New(wire.Options{Bootstrap: e.Target, Pool: wire.NewPool(512 << 10)}),
+		lease: func() error { return nil }, wait: realWait, session: worker.DefaultSession, limits: limits, log: log,
 	}
 	defer c.source.Close()
 	defer c.target.Close()

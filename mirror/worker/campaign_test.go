@@ -71,8 +71,12 @@ func performOnRealBrokers(t *testing.T, version kafkatest.Version, seed uint64) 
 	f.run()
 	unwatch()
 	watched.Wait()
-	sound := 0
+	sound, records := 0, 0
 	for _, p := range b.plays {
+		records += p.copied
+		if p.compacted && p.gone == 0 {
+			t.Errorf("%s: nothing was compacted: this has tried nothing", p.name)
+		}
 		if p.sound() {
 			sound++
 		}
@@ -82,6 +86,6 @@ func performOnRealBrokers(t *testing.T, version kafkatest.Version, seed uint64) 
 			}
 		}
 	}
-	t.Logf("CAMPAIGN %s to 4.3.0: %d plays, %d sound; %d processes and %d brokers killed, %d connections cut", version, len(b.plays), sound, b.killed.Load(), b.downed, b.cuts)
+	t.Logf("CAMPAIGN %s to 4.3.0: %d plays, %d sound; %d faults, %d processes and %d brokers killed, %d connections cut; %d records compared", version, len(b.plays), sound, len(f.list)+2, b.killed.Load(), b.downed, b.cuts, records)
 	f.verdicts()
 }

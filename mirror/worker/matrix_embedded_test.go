@@ -39,7 +39,10 @@ const matrixPartitions = 3
 // newTheatre makes both clusters, the topic and the state of a play.
 func newTheatre(t *testing.T, k kind, workers, inTopic bool, seed uint64) *theatre {
 	t.Helper()
-	p := &play{T: t, kind: k, name: t.Name(), topic: topic, workers: workers, rand: rand.New(rand.NewPCG(seed, 10)), pause: 20 * time.Millisecond}
+	p := &play{
+		T: t, kind: k, name: t.Name(), topic: topic, workers: workers, rand: rand.New(rand.NewPCG(seed, 10)), pause: 20 * time.Millisecond,
+		session: session,
+	}
 	e := &theatre{play: p, longest: 700 * time.Millisecond, all: map[net.Conn]bool{}}
 	p.on = e
 	e.headless.Store(-1)
@@ -163,7 +166,7 @@ func (w within) Claim(ctx context.Context, scopes []string, lease func() error) 
 
 // data is a client whose connections can be cut.
 func (e *theatre) data(at []string) *wire.Client {
-	return wire.New(wire.Options{Bootstrap: at, Pool: wire.NewPool(8 << 20), Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+	return wire.New(wire.Options{Bootstrap: at, Pool: wire.NewPool(256 << 10), Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
 		if err == nil {
 			e.conns.Lock()
@@ -183,10 +186,13 @@ func (e *theatre) process(p *play) (*member, error) {
 		return nil, err
 	}
 	dead := &atomic.Bool{}
+	// All partitions fit an answer: where one is full kfake does not say which of its
+	// transactions were aborted.
+	limits := mirror.Limits{Fetch: 100 << 10, Partition: 32 << 10, Timeout: 2 * time.Second}
 	c := &process{
 		workers: p.workers, id: fmt.Sprint("w", e.born.Add(1)), topic: p.topic, partitions: len(p.ids), compacted: p.compacted,
 		source: e.data(p.source), target: e.data(p.target), sourceAt: p.source, targetAt: p.target, shelf: within{shelf, e, dead},
-		producer: p.producer, wait: matrixWait, log: slog.New(slog.DiscardHandler),
+		producer: p.producer, wait: matrixWait, session: session, limits: limits, log: slog.New(slog.DiscardHandler),
 		lease: func() error {
 			if dead.Load() {
 				return errDead

@@ -101,7 +101,6 @@ func (p *play) compare() {
 		p.wrong("the maps cannot be read: %v, %v", unproven, err)
 		return
 	}
-	records := 0
 	for _, id := range p.ids {
 		e := evidence{ever: p.ever[id.Number], at: map[int64]int64{}}
 		if copied[id] != nil {
@@ -128,14 +127,19 @@ func (p *play) compare() {
 		for _, text := range e.judge(p.compacted) {
 			p.wrong("partition %d: %s", id.Number, text)
 		}
-		records += len(e.target)
+		p.copied += len(e.target)
 	}
-	p.Logf("%s: %d records were compared, %d writes to the source ended without an answer; %d findings", p.name, records, p.unsure, len(p.found))
+	p.Logf("%s: %d records were compared; of the source %d were compacted away, and %d writes ended without an answer; %d findings", p.name, p.copied, p.gone, p.unsure, len(p.found))
 }
 
 // complete adds what is on the source and whose writer got no answer.
 func (p *play) complete(number int32, source map[int64]written) {
 	there := map[int64]string{}
+	for offset := range p.ever[number] {
+		if _, still := source[offset]; !still {
+			p.gone++
+		}
+	}
 	for offset, r := range source {
 		if noted, known := p.ever[number][offset]; known && noted != r.text {
 			p.wrong("partition %d: the source had %q at offset %d, and has %q: its log is another one", number, noted, offset, r.text)

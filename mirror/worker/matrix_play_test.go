@@ -49,6 +49,7 @@ type play struct {
 	producer       mirror.Producer
 	pause          time.Duration           // between two that are written under load
 	patience       time.Duration           // of the watchdog
+	session        time.Duration           // of the workers' group
 	tombstones     bool                    // some records are
 	spoil          func(int32, *evidence)  // a control's: changes what is judged of a partition
 	watched        map[int32]time.Duration // for how long the watchdog had something to watch
@@ -59,7 +60,10 @@ type play struct {
 	over    map[int32]bool             // partitions that have another history on the source by now
 	count   int
 	unsure  int // writes of which nobody knows whether they are in the log
+	copied  int // records that were compared
+	gone    int // that compaction has taken from the source
 	found   []string
+	missed  time.Time // until then a group may take one that was killed for alive
 }
 
 // member is one process of the mirror.
@@ -85,6 +89,7 @@ func (p *play) plan(partitions int32) {
 
 // wrong notes what is wrong.
 func (p *play) wrong(format string, args ...any) {
+	p.Logf("%s: FOUND "+format, append([]any{p.name}, args...)...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.found) < 20 {
@@ -128,6 +133,11 @@ func (p *play) leave() *member {
 func (p *play) kill() {
 	if m := p.leave(); m != nil {
 		m.kill()
+	}
+	if p.workers {
+		p.mu.Lock()
+		p.missed = time.Now().Add(p.session)
+		p.mu.Unlock()
 	}
 	p.begin()
 }

@@ -32,6 +32,8 @@ type process struct {
 	producer           mirror.Producer
 	lease              func() error // of apply
 	wait               time.Duration
+	limits             mirror.Limits
+	session            time.Duration
 	log                *slog.Logger
 
 	stopped atomic.Pointer[map[int32]string]
@@ -55,8 +57,8 @@ func (c *process) run(ctx context.Context) error {
 
 func (c *process) runWorker(ctx context.Context) error {
 	w, err := worker.New(worker.Config{
-		ID: c.id, Source: c.source, Target: c.target, Producer: c.producer, Shelf: c.shelf, Clock: boottime.Clock{}, MaxAge: time.Hour, Wait: c.wait, Log: c.log,
-		Group: worker.Group{Name: "_kplan." + c.topic + ".mirror", At: wire.Options{Bootstrap: c.sourceAt}, Session: session},
+		ID: c.id, Source: c.source, Target: c.target, Producer: c.producer, Shelf: c.shelf, Clock: boottime.Clock{}, MaxAge: time.Hour, Wait: c.wait, Limits: c.limits, Log: c.log,
+		Group: worker.Group{Name: "_kplan." + c.topic + ".mirror", At: wire.Options{Bootstrap: c.sourceAt}, Session: c.session},
 		Survey: func(context.Context) (map[string]worker.Topic, error) {
 			return map[string]worker.Topic{c.topic: {Partitions: c.partitions, Ahead: c.compacted}}, nil
 		},
@@ -97,7 +99,7 @@ func (c *process) runApply(ctx context.Context) (err error) {
 	}
 	m := driver.NewLocal(at[0], &driver.Local{
 		Source: c.source, Target: c.target, SourceTopics: at[0], TargetTopics: at[1], TargetLogs: at[1], Shelf: c.shelf, Keeper: mirror.NewKeeper(c.shelf),
-		Producer: c.producer, Lease: c.lease, Memory: func(context.Context) (time.Duration, error) { return time.Hour, nil }, Wait: c.wait, Log: c.log,
+		Producer: c.producer, Lease: c.lease, Memory: func(context.Context) (time.Duration, error) { return time.Hour, nil }, Wait: c.wait, Limits: c.limits, Log: c.log,
 	})
 	defer func() { err = errors.Join(err, m.Close()) }()
 	for tries := 0; ctx.Err() == nil; {

@@ -59,10 +59,12 @@ func (p *play) sights(ctx context.Context) (map[int32]sight, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	healthy := p.on.healthy(p)
+	asked := time.Now()
 	acked, err := mirror.NewKeeper(p.shelf).Acked(ctx, []string{p.topic})
 	if err != nil {
 		return nil, err
 	}
+	answered := time.Now()
 	ends, failed, err := p.eyes.StableEnds(ctx, p.ids)
 	if err != nil {
 		return nil, err
@@ -70,6 +72,11 @@ func (p *play) sights(ctx context.Context) (map[int32]sight, error) {
 	seen := map[int32]sight{}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	// A state that is slower than workers bear, and one that was killed and not
+	// missed yet, keep all from being copied.
+	if slow := answered.Sub(asked) > p.session/3; slow || time.Now().Before(p.missed) {
+		healthy = nil
+	}
 	for _, id := range p.ids {
 		if p.over[id.Number] {
 			continue
