@@ -36,6 +36,7 @@ type process struct {
 	session            time.Duration
 	log                *slog.Logger
 
+	said    time.Time // when it told last how far it is
 	stopped atomic.Pointer[map[int32]string]
 }
 
@@ -76,11 +77,30 @@ func (c *process) runWorker(ctx context.Context) error {
 			}
 		}
 		c.stopped.Store(&all)
+		c.say(fmt.Sprintf("%d partitions: %s", len(w.Standing().Partitions), standings(w.Standing().Partitions)), w.Standing().NoLease)
 		select {
 		case err := <-ended:
 			return err
 		case <-time.After(again):
 		}
+	}
+}
+
+// standings is how far partitions are, for people.
+func standings(all []mirror.Standing) (text string) {
+	for _, s := range all {
+		text += fmt.Sprintf("[%d] %s, read to %d of %d, copied to %d, %d under way: %v; ", s.Number, s.Phase, s.Next, s.Mark, s.Copied, s.Flying, s.Why)
+	}
+	return text
+}
+
+// sayEvery is how often a process tells how far it is.
+const sayEvery = 5 * time.Second
+
+func (c *process) say(text string, err error) {
+	if now := time.Now(); now.Sub(c.said) > sayEvery {
+		c.said = now
+		c.log.Info(text, "err", err)
 	}
 }
 
@@ -115,6 +135,7 @@ func (c *process) runApply(ctx context.Context) (err error) {
 		if lag, err := m.Lag(ctx, []string{c.topic}); lag.Text != "" { // else nobody could be asked
 			all := c.partitionsIn(err)
 			c.stopped.Store(&all)
+			c.say(fmt.Sprintf("%d records to copy, of %d partitions nothing is known; %s", lag.Records, lag.Unknown, lag.Text), err)
 		}
 		pause(ctx)
 	}
