@@ -71,9 +71,9 @@ campaign-access: ## fences, rights and access rules on every pair of versions an
 campaign-lease: ## holders of the state's lock frozen, cut off and killed, in a model (a minute)
 	$(GO) test -tags campaign -count=1 -v -run TestLeaseModelCampaign ./executor/state
 
-campaign-mirror: ## the mirror killed, cut off, frozen and doubled, brokers killed, on real Kafka; then every kind of source under every fault (long)
+campaign-mirror: ## the mirror killed, cut off, frozen and doubled, brokers killed, on real Kafka; then every kind of source under every fault, on embedded and real brokers (long)
 	$(GO) test -tags campaign -count=1 -timeout 60m -v -run 'TestKillCampaignOnRealBrokers|TestFaultCampaignOnRealBrokers' ./mirror
-	$(GO) test -tags campaign -count=1 -timeout 30m -v -run TestMirrorMatrixCampaign ./mirror/worker
+	$(GO) test -tags campaign -count=1 -timeout 60m -v -run 'TestMirrorMatrixCampaign|TestMirrorMatrixOnRealBrokers' ./mirror/worker
 
 clean: ## remove what was built
 	rm -rf bin

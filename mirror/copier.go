@@ -64,7 +64,7 @@ type Limits struct {
 	Fetch     int           // bytes of an answer; 0: 4 MiB less a little, so that it fits a buffer of that size
 	Partition int           // bytes of a partition in an answer, and that may wait for the target; 0: 1 MiB
 	Request   int           // bytes of a produce request; 0: 4 MiB
-	Timeout   time.Duration // of a produce request; 0: 30 s
+	Timeout   time.Duration // of a produce request, for which its partitions wait for each other's replicas; 0: 10 s
 	InFlight  int           // produce requests of a partition under way; 0, and at most: 5, what the broker's duplicate check remembers
 	Apart     bool          // batches are never merged, as small as they may be
 }
@@ -93,7 +93,7 @@ func (l Limits) withDefaults() Limits {
 	set(&l.InFlight, mostInFlight)
 	l.InFlight = min(l.InFlight, mostInFlight)
 	if l.Timeout == 0 {
-		l.Timeout = 30 * time.Second
+		l.Timeout = 10 * time.Second
 	}
 	return l
 }

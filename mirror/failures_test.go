@@ -3,6 +3,8 @@ package mirror_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,7 +115,17 @@ func TestWhatDoesNotPassIsNamed(t *testing.T) {
 			if err := c.Drained(briefly(t), f.ends(t, f.source)); !errors.Is(err, got.Why) {
 				t.Errorf("waiting for it: %v", err)
 			}
+			named(t, got)
 		})
+	}
+}
+
+// named fails unless the reason for which a partition is stopped says which one it
+// is: people read it without the standing, among those of others.
+func named(t *testing.T, s mirror.Standing) {
+	t.Helper()
+	if name := fmt.Sprintf("%s[%d]", s.Topic, s.Number); s.Why == nil || strings.Count(s.Why.Error(), name) != 1 {
+		t.Errorf("a reason that has to name %s, once: %v", name, s.Why)
 	}
 }
 
@@ -130,6 +142,7 @@ func TestASequenceThatIsNeverTaken(t *testing.T) {
 	if !errors.As(got.Why, &sequence) || sequence.Offset != 0 {
 		t.Errorf("it says: %v", got.Why)
 	}
+	named(t, got)
 }
 
 // Retention that overtakes the copy is named with both offsets.
@@ -151,6 +164,7 @@ func TestRetentionOvertakesTheCopy(t *testing.T) {
 	if !errors.As(got.Why, &gap) || gap.Next != 20 || gap.LogStart != 30 {
 		t.Errorf("it says: %v", got.Why)
 	}
+	named(t, got)
 	f.drained(t, c, f.partitions[1])
 }
 
@@ -176,6 +190,7 @@ func TestTheTargetHasMoreThanTheSource(t *testing.T) {
 	if !errors.As(got.Why, &surplus) || surplus.Target != 30 {
 		t.Errorf("it says: %v", got.Why)
 	}
+	named(t, got)
 }
 
 // A topic that was made anew is another one, on either side, while the mirror

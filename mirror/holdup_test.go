@@ -182,6 +182,27 @@ func TestASilentBrokerHoldsUpNobody(t *testing.T) {
 	}
 }
 
+// A broker answers a request when all of its partitions have their replicas, or
+// when the time is up that the request names, and reads no other one of that
+// connection before: for so long one that lacks replicas holds up others.
+func TestWhatLacksReplicasHoldsUpOthersBriefly(t *testing.T) {
+	t.Parallel()
+	f := newFaked(t, 2)
+	var longest atomic.Int32
+	fake := f.target.Fake()
+	fake.ControlKey(int16(kmsg.Produce), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		longest.Store(max(longest.Load(), req.(*kmsg.ProduceRequest).TimeoutMillis))
+		return nil, nil, false
+	})
+	f.write(t, 20)
+	c, _ := f.run(t, nil)
+	f.drained(t, c, f.partitions...)
+	if got := longest.Load(); got <= 0 || got > 10_000 {
+		t.Errorf("a request may be under way for %d ms", got)
+	}
+}
+
 // What makes no progress says so, and what has nothing to do does not.
 func TestStalled(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package mirror
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -145,6 +146,9 @@ func (p *part) wants(limit int) bool {
 func (p *part) stop(why error) {
 	if p.phase == Stopped {
 		return // the first reason counts
+	}
+	if name := fmt.Sprintf("%s[%d]", p.Topic, p.Number); !strings.Contains(why.Error(), name) {
+		why = fmt.Errorf("%s: %w", name, why) // it is read among those of others
 	}
 	p.phase = Stopped
 	p.note(why)

@@ -67,7 +67,14 @@ func (l *link) cut() {
 // NewProxy starts a proxy before an address, on a port of its own.
 func NewProxy(t testing.TB, backend string, f Faults) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	return NewProxyAt(t, "127.0.0.1:0", backend, f)
+}
+
+// NewProxyAt starts a proxy on an address that a broker advertises as its own
+// (NamedListener.Advertise): every client comes that way, whatever it speaks with.
+func NewProxyAt(t testing.TB, address, backend string, f Faults) *Proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatalf("kafkatest: opening a proxy's port: %v", err)
 	}

@@ -38,6 +38,8 @@ type Local struct {
 	BytesPerSecond             int64 // 0: no limit
 	// Memory is for how long the target's brokers know a producer (R23).
 	Memory func(context.Context) (time.Duration, error)
+	Wait   time.Duration // for what may be under way (R23), see mirror.Config; 0: a minute
+	Limits mirror.Limits
 	Log    *slog.Logger
 
 	lags   *lags
@@ -133,8 +135,8 @@ func (m *Local) take(ctx context.Context, topics []string) error {
 		return err
 	}
 	copier, err := mirror.New(mirror.Config{
-		Source: m.Source, Target: m.Target, Producer: m.Producer, Partitions: assigned, Store: m.Keeper, Log: m.Log,
-		Lease: func(wire.Partition) error { return m.Lease() }, MaxAge: memory, Wait: worker.DefaultWait,
+		Source: m.Source, Target: m.Target, Producer: m.Producer, Partitions: assigned, Store: m.Keeper, Limits: m.Limits, Log: m.Log,
+		Lease: func(wire.Partition) error { return m.Lease() }, MaxAge: memory, Wait: cmp.Or(m.Wait, worker.DefaultWait),
 	})
 	if err != nil {
 		return err

@@ -3,8 +3,6 @@
 package worker_test
 
 import (
-	"os"
-	"strconv"
 	"testing"
 	"time"
 )
@@ -13,13 +11,7 @@ import (
 // of which outlast the patience of whatever waits, with a seed of the moment, or
 // that of KPLAN_TEST_SEED: make campaign-mirror.
 func TestMirrorMatrixCampaign(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("KPLAN_TEST_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
+	seed := seedOf(t)
 	const rounds = 3
 	for round := range uint64(rounds) {
 		for i, k := range kinds() {
@@ -28,9 +20,9 @@ func TestMirrorMatrixCampaign(t *testing.T) {
 					seed := seed + 100*round + uint64(i)
 					t.Run(matrixName(k, workers, inTopic, seed), func(t *testing.T) {
 						t.Parallel()
-						p := newPlay(t, k, workers, inTopic, seed)
-						p.longest = 8 * time.Second
-						p.perform(12)
+						e := newTheatre(t, k, workers, inTopic, seed)
+						e.longest = 8 * time.Second
+						e.perform(12).verdicts()
 					})
 				}
 			}
