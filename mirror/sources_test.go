@@ -239,7 +239,7 @@ func exact(t *testing.T, m *mirror.Map, source, target map[int64]string) {
 		if there, ok := at[position]; ok {
 			want = there
 		}
-		if got, err := m.ToTarget(position); err != nil || got != want {
+		if got, err := m.ToTarget(position); err != nil || got != (mirror.Place{Target: want, Latest: want}) {
 			t.Fatalf("position %d is %d (%v), want %d", position, got, err, want)
 		}
 	}

@@ -240,7 +240,7 @@ func TestPlannedIsNotCopied(t *testing.T) {
 	}
 	s.until("all is planned", planned)
 	bounds := map[cluster.TopicPartition]int64{{Topic: "archive"}: 20}
-	places := func() map[cluster.TopicPartition]int64 {
+	places := func() map[cluster.TopicPartition]executor.CopyPlace {
 		t.Helper()
 		there, err := m.Translate(t.Context(), bounds)
 		if err != nil {
@@ -263,7 +263,7 @@ func TestPlannedIsNotCopied(t *testing.T) {
 		t.Error(err)
 	}
 	for at := range int64(21) {
-		if got, err := m.Translate(t.Context(), map[cluster.TopicPartition]int64{{Topic: "archive"}: at}); err != nil || got[cluster.TopicPartition{Topic: "archive"}] != at {
+		if got, err := m.Translate(t.Context(), map[cluster.TopicPartition]int64{{Topic: "archive"}: at}); err != nil || got[cluster.TopicPartition{Topic: "archive"}] != (executor.CopyPlace{Offset: at, Latest: at}) {
 			t.Errorf("offset %d is at %v, %v", at, got, err)
 		}
 	}

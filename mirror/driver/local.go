@@ -348,7 +348,7 @@ func (m *Local) load(ctx context.Context, partitions []wire.Partition) (map[wire
 }
 
 // Translate returns the places of positions before which everything is copied.
-func (m *Local) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+func (m *Local) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]executor.CopyPlace, error) {
 	_, topics := partitionsIn(positions)
 	standings := m.standings()
 	if err := stopped(standings, nil); err != nil {
