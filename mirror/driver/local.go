@@ -30,12 +30,14 @@ type Local struct {
 	Source, Target             *wire.Client
 	SourceTopics, TargetTopics Topics
 	TargetLogs                 Logs
+	SourceGroups               Groups // nil: the offset maps stay as they are
 	Shelf                      mirror.Shelf
 	Keeper                     *mirror.Keeper
 	Producer                   mirror.Producer
 	Lease                      func() error
 	Latest                     bool  // new copies begin at the source's log end
 	BytesPerSecond             int64 // 0: no limit
+	Limits                     mirror.Limits
 	// Memory is for how long the target's brokers know a producer (R23).
 	Memory func(context.Context) (time.Duration, error)
 	Log    *slog.Logger
@@ -132,10 +134,14 @@ func (m *Local) take(ctx context.Context, topics []string) error {
 	if err != nil {
 		return err
 	}
-	copier, err := mirror.New(mirror.Config{
-		Source: m.Source, Target: m.Target, Producer: m.Producer, Partitions: assigned, Store: m.Keeper, Log: m.Log,
+	conf := mirror.Config{
+		Source: m.Source, Target: m.Target, Producer: m.Producer, Partitions: assigned, Store: m.Keeper, Log: m.Log, Limits: m.Limits,
 		Lease: func(wire.Partition) error { return m.Lease() }, MaxAge: memory, Wait: worker.DefaultWait,
-	})
+	}
+	if m.SourceGroups != nil {
+		conf.Positions = Positions(m.SourceGroups)
+	}
+	copier, err := mirror.New(conf)
 	if err != nil {
 		return err
 	}
@@ -291,8 +297,22 @@ func (m *Local) Lag(ctx context.Context, topics []string) (executor.CopyLag, err
 			going = append(going, s)
 		}
 	}
-	lag.Text = progressText(mirror.Total(going))
+	lag.Text = progressText(mirror.Total(going)) + m.mapsText()
 	return lag, stopped(standings, topics)
+}
+
+// mapsText says why the offset maps grow; "": they do not.
+func (m *Local) mapsText() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copier == nil {
+		return ""
+	}
+	maps := m.copier.Maps()
+	if maps.Whole == nil {
+		return ""
+	}
+	return fmt.Sprintf("; offset maps take %.1f MB: %v", float64(maps.Bytes)/1e6, maps.Whole)
 }
 
 func (m *Local) standings() []mirror.Standing {
