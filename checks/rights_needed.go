@@ -54,7 +54,7 @@ func sourceRights() []Right {
 	return []Right{
 		{
 			Place: OnSource, Resource: "cluster", Operation: "describe", applies: always, names: ofCluster,
-			For: "finding every group that reads a selected topic (R11), sizes on disk, reading access rules and SCRAM users, asking for the other rights on the cluster",
+			For: "finding every group that reads a selected topic (R11; with a mirror also what of its offset maps every group has read), sizes on disk, reading access rules and SCRAM users, asking for the other rights on the cluster",
 		}, {
 			Place: OnSource, Resource: "cluster", Operation: "describe_configs", applies: always, names: ofCluster,
 			For: "comparing the limits of the brokers (R26), reading client quotas",
@@ -66,7 +66,7 @@ func sourceRights() []Right {
 			For: "making the target's topics alike",
 		}, {
 			Place: OnSource, Resource: "group", Names: "every group", Operation: "describe", applies: always, names: func(g RightsGround) []string { return g.Source.Groups }, grant: []string{everyName},
-			For: "finding every group that reads a selected topic (R11)",
+			For: "finding every group that reads a selected topic (R11; with a mirror also what of its offset maps every group has read)",
 		}, {
 			Place: OnSource, Resource: "group", Names: "the services' groups", Operation: "read", When: whenGroups, applies: moves, names: RightsGround.groups,
 			For: "removing members that left without saying so (R9)",
@@ -77,7 +77,7 @@ func sourceRights() []Right {
 		}, {
 			Place: OnSource, Resource: "topic", Names: "Kafka's own topics of offsets and transactions", Operation: "describe", When: whenGroups, applies: moves,
 			names: func(RightsGround) []string { return transactionTopics() },
-			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9)",
+			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9), and with a mirror whether all groups are listed: without it its offset maps grow",
 		}, {
 			Place: OnSource, Resource: "transactional_id", Names: "every transactional id", Operation: "describe", When: whenListed, applies: lists, names: ofEverything,
 			For: "finding open transactions that hold offsets of a group (R9)",

@@ -28,7 +28,15 @@ type Copied interface {
 	Lag(ctx context.Context, topics []string) (CopyLag, error)
 	// Translate returns the places on the target of positions on the source.
 	// Those are left out before which not everything is copied yet.
-	Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error)
+	Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]CopyPlace, error)
+}
+
+// CopyPlace is where a position on the source is on the target. Whoever begins at
+// Offset misses nothing; where the copy does not know any more exactly where that
+// is, the true place is at Latest at most, and up to so many records are read that
+// lie before the position. Else the two are one.
+type CopyPlace struct {
+	Offset, Latest int64
 }
 
 // CopyLag is how much is not copied yet.

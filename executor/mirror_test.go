@@ -3,6 +3,7 @@ package executor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,56 @@ func TestMarkerBehindTheCopy(t *testing.T) {
 		}
 		s.mustApply()
 		s.settled()
+	})
+}
+
+// Where the copy does not know the place of a position exactly any more the group
+// begins before it and not behind it, and apply says what is read again. What
+// proves the end of a copy is the last place that it may be (R4).
+// Taken out: the note; the later place at the end of a copy; the earlier one for
+// the group.
+func TestPlacesThatAreRounded(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		mirrored(s)
+		s.rounded = 1
+		type at struct{ placed, copied int64 }
+		places := map[cluster.TopicPartition]at{}
+		s.when(graph.GroupAddress("gc", "place"), func() {
+			s.locked(func() {
+				for tp, c := range s.target.group("gc").commits {
+					copied := int64(0)
+					for _, e := range s.target.part(tp).log {
+						if e.pid == mirrorID {
+							copied++
+						}
+					}
+					places[tp] = at{c.Offset, copied}
+				}
+			})
+		})
+		s.mustApply()
+		s.end()
+		s.sameLogs(t)
+		if len(places) != 2 {
+			t.Fatalf("placed: %v", places)
+		}
+		sum := int64(0)
+		for tp, p := range places {
+			if p.copied < 1 || p.placed != p.copied-1 {
+				t.Errorf("%s: placed at %d, and %d were copied", tp, p.placed, p.copied)
+			}
+			sum += p.copied - p.placed
+		}
+		var said []string
+		for _, e := range s.events {
+			if n, ok := e.(executor.Noted); ok && strings.Contains(n.Text, "group gc stands on 2 partitions before what the copy knows") {
+				said = append(said, n.Text)
+			}
+		}
+		if len(said) == 0 || !strings.Contains(said[0], fmt.Sprintf("up to %d records", sum)) || !strings.Contains(said[0], "t1[0]: it stands at offset") {
+			t.Errorf("it says %q", said)
+		}
 	})
 }
 

@@ -95,16 +95,19 @@ func (r *run) drainedTo(ctx context.Context, s *graph.Step, topics []string, bou
 	if err != nil {
 		return nil, err
 	}
-	for tp, want := range copied {
+	proven := offsets{}
+	for tp, place := range copied {
 		e, told := ends[tp]
+		want := place.Latest // all of it was acknowledged
 		switch {
 		case told && e.LogEnd > want && s.Topic != "":
 			return nil, &NotMirroredError{Partition: tp, Copied: want, LogEnd: e.LogEnd}
 		case !told || e.LogEnd < want || e.HighWatermark < want:
 			return nil, nil
 		}
+		proven[tp] = want
 	}
-	return copied, nil
+	return proven, nil
 }
 
 // mirrorStop ends the copy. Where it ended must be where it still ends: what
@@ -222,7 +225,7 @@ func (r *run) translated(ctx context.Context, s *graph.Step, final map[cluster.T
 			at = e.LogEnd
 		case committed && commit.Offset > e.LogEnd:
 			return nil, &BeyondError{Group: s.Group, Partition: tp, Offset: commit.Offset, LogEnd: e.LogEnd}
-		case committed: // also before the log's start: the target may have more
+		case committed: // also before the log's start: as far back as the copy knows, the target has more
 			at = commit.Offset
 		}
 		if at <= bound {
@@ -238,17 +241,44 @@ func (r *run) translated(ctx context.Context, s *graph.Step, final map[cluster.T
 		}
 		behind[tp] = copied.Ends[tp]
 	}
-	places, err := r.Mirror.Translate(ctx, inside)
+	found, err := r.Mirror.Translate(ctx, inside)
 	if err != nil {
 		return nil, err
 	}
+	places := offsets{}
 	for tp, at := range inside {
-		if _, ok := places[tp]; !ok {
+		place, ok := found[tp]
+		places[tp] = place.Offset
+		if !ok {
 			return nil, fmt.Errorf("group %q stands at offset %d of %s on the source, before the boundary %d, and the copy of that is not known. Look at the mirror's state, then apply again", s.Group, at, tp, copied.Bounds[tp])
 		}
 	}
+	r.tellRounded(s.Group, inside, found)
 	maps.Copy(places, behind)
 	return places, nil
+}
+
+// tellRounded says which positions are so far back that the copy does not know
+// their places exactly any more, and what the group reads again for that.
+func (r *run) tellRounded(group string, at offsets, found map[cluster.TopicPartition]CopyPlace) {
+	var worst cluster.TopicPartition
+	most, sum, n := int64(0), int64(0), 0
+	for tp, p := range found {
+		again := p.Latest - p.Offset
+		if again == 0 {
+			continue
+		}
+		n++
+		sum += again
+		if again > most || again == most && tp.String() < worst.String() {
+			worst, most = tp, again
+		}
+	}
+	if n == 0 {
+		return
+	}
+	r.emit(Noted{Text: fmt.Sprintf("group %s stands on %s before what the copy knows record by record: it begins there a little earlier, misses nothing, and reads up to %s that lie before its positions (most of them in %s: it stands at offset %d, and begins at %d on the target, up to %d before its place)",
+		group, plural(n, "partition"), plural(int(sum), "record"), worst, at[worst], found[worst].Offset, most)})
 }
 
 // copyEnds collects where the copies of topics have ended.

@@ -32,6 +32,7 @@ type world struct {
 	heard    heard                      // what mirrors have read
 	nobody   bool                       // carries the copy out
 	hasty    bool                       // they call copied what they will copy
+	rounded  int64                      // records by which mirrors round the place of a position down
 	lag      func() executor.CopyLag    // that they tell; nil: a little
 	mirror   *copying                   // of the kplan that runs; nil: none
 	rates    []int64                    // that the mirror was given

@@ -190,13 +190,13 @@ func (c *copying) Lag(context.Context, []string) (executor.CopyLag, error) {
 	return lag, c.call("lag", false)
 }
 
-func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]executor.CopyPlace, error) {
 	if err := c.call("translate", false); err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := map[cluster.TopicPartition]int64{}
+	out := map[cluster.TopicPartition]executor.CopyPlace{}
 	for tp, at := range positions {
 		from := c.source.part(tp)
 		if c.heard[from] < at && !c.hasty {
@@ -210,7 +210,7 @@ func (c *copying) Translate(_ context.Context, positions map[cluster.TopicPartit
 			}
 			next = o + 1
 		}
-		out[tp] = before
+		out[tp] = executor.CopyPlace{Offset: max(0, before-c.rounded), Latest: before}
 	}
 	return out, nil
 }

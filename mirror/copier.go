@@ -41,6 +41,11 @@ type Config struct {
 	Limits         Limits
 	Log            *slog.Logger // nil: none
 
+	// Positions are asked for while the offset maps are larger than Limits.Maps,
+	// every Limits.MapsEvery: what all groups have read is kept in less detail.
+	// nil: the maps stay as they are.
+	Positions Positions
+
 	// Lease says whether a partition may be written to now (R18); nil: always.
 	// It is asked before each write, and before the store is told anything. With
 	// an error nothing is sent, and what waits is dropped; the copy goes on when
@@ -67,6 +72,8 @@ type Limits struct {
 	Timeout   time.Duration // of a produce request, for which its partitions wait for each other's replicas; 0: 10 s
 	InFlight  int           // produce requests of a partition under way; 0, and at most: 5, what the broker's duplicate check remembers
 	Apart     bool          // batches are never merged, as small as they may be
+	Maps      int           // bytes of the offset maps of all partitions that are not worth asking for positions; 0: 1 MiB
+	MapsEvery time.Duration // between two looks at their size; 0: 1 min
 }
 
 const (
@@ -91,9 +98,13 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Partition, 1<<20)
 	set(&l.Request, 4<<20)
 	set(&l.InFlight, mostInFlight)
+	set(&l.Maps, 1<<20)
 	l.InFlight = min(l.InFlight, mostInFlight)
 	if l.Timeout == 0 {
 		l.Timeout = 10 * time.Second
+	}
+	if l.MapsEvery == 0 {
+		l.MapsEvery = coarsenEvery
 	}
 	return l
 }
@@ -112,6 +123,7 @@ type Copier struct {
 	keeping  sync.Mutex    // held while the store keeps maps: an older one must not come last
 	inspects chan struct{} // has a place for each partition of which the target may be read
 	parked   atomic.Int64  // bytes of batches that wait in memory of their own
+	sizes    atomic.Pointer[Maps]
 
 	mu      sync.Mutex
 	senders map[route]*sender
@@ -181,6 +193,7 @@ func (c *Copier) Run(ctx context.Context) error {
 	c.group.Go(func() { c.keepAhead(loops) })
 	c.group.Go(func() { c.relieveAll(loops) })
 	c.group.Go(func() { c.measureAll(loops) })
+	c.group.Go(func() { c.coarsenAll(reading) })
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	var failing notice

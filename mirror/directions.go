@@ -48,10 +48,12 @@ type Entry struct {
 	// Silence is how long after its last writing nothing of it can arrive any
 	// more: its lease, and the time for which a request may be under way.
 	Silence   time.Duration `json:"silence_ns"`
-	Wait      time.Duration `json:"wait_ns,omitempty"` // the second of these alone; 0: not told
-	Unknown   int           `json:"unknown,omitempty"` // of its partitions: those whose lag is not known yet, and not in Lag
-	Member    string        `json:"member,omitempty"`  // of the workers' group
-	Space     string        `json:"space,omitempty"`   // where PID means something: boot id and PID namespace
+	Wait      time.Duration `json:"wait_ns,omitempty"`    // the second of these alone; 0: not told
+	Unknown   int           `json:"unknown,omitempty"`    // of its partitions: those whose lag is not known yet, and not in Lag
+	Member    string        `json:"member,omitempty"`     // of the workers' group
+	Space     string        `json:"space,omitempty"`      // where PID means something: boot id and PID namespace
+	Maps      int64         `json:"maps,omitempty"`       // bytes that its offset maps take
+	MapsWhole string        `json:"maps_whole,omitempty"` // why these do not become small; "": they do, or are
 	WrittenAt time.Time     `json:"written_at"`
 }
 

@@ -30,7 +30,7 @@ func (p *part) changed() (version, bool) {
 	if p.ahead {
 		end = p.plannedPoint()
 	}
-	if end == p.kept && acked == p.keptAcked {
+	if end == p.kept && acked == p.keptAcked && p.offsets.coarse == p.keptCoarse {
 		return version{}, false
 	}
 	m, err := p.upTo(end)
@@ -71,7 +71,7 @@ func (c *Copier) keep(parts []*part) error {
 		}
 		v.part.mu.Lock()
 		if v.part.plans == v.plans { // else it is planned anew, and may end at the same place
-			v.part.kept, v.part.keptAcked = v.Offsets.End(), v.Acked.Point
+			v.part.kept, v.part.keptAcked, v.part.keptCoarse = v.Offsets.End(), v.Acked.Point, v.Offsets.coarse
 			v.part.durable = v.Offsets.End().Target
 		}
 		v.part.mu.Unlock()

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -8,10 +9,13 @@ import (
 )
 
 // The binary forms begin with their version. Version 1, which is read and not
-// written any more, had each segment by itself.
+// written any more, had each segment by itself. Version 3 is 2 with stretches
+// before the runs, and written only where there are any: a kplan that does not
+// know them must not take the map for one that begins behind them.
 const (
-	binaryHead    = "KOM\x02"
-	binaryHeadOne = "KOM\x01"
+	binaryHeadOne    = "KOM\x01"
+	binaryHead       = "KOM\x02"
+	binaryHeadCoarse = "KOM\x03"
 )
 
 // castagnoli is CRC-32C's table; nothing writes it.
@@ -19,22 +23,38 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // MarshalBinary is the compact form: for each run of segments the gap before it
 // on both sides, its length, and how often it comes with which gap, as varints,
-// and a CRC-32C over all. A dense partition takes about twenty bytes.
+// and a CRC-32C over all. A dense partition takes about twenty bytes. Before that
+// is of each stretch how long it is on both sides, and what of the target are not
+// its records.
 func (m *Map) MarshalBinary() ([]byte, error) {
 	var all []run
 	for _, b := range m.sealed {
 		all = append(all, b.runs()...)
 	}
 	all = append(all, m.open...)
-	return encoded(m.origin, m.start, m.end, lastOf(m.start, all), appendRuns(nil, m.start, all)), nil
+	body := appendRuns(nil, m.exact(), all)
+	if m.coarse != nil {
+		return encoded(binaryHeadCoarse, m.origin, m.start, m.end, lastOf(m.exact(), all), append(m.coarse.packed(), body...)), nil
+	}
+	return encoded(binaryHead, m.origin, m.start, m.end, lastOf(m.start, all), body), nil
 }
 
 // encoded is the form of a map whose runs are packed already, and end at last.
-func encoded(origin, start, end, last Point, packed []byte) []byte {
-	b := appendNumbers([]byte(binaryHead), start.Source, start.Target, start.Source-origin.Source, start.Target-origin.Target)
+func encoded(head string, origin, start, end, last Point, packed []byte) []byte {
+	b := appendNumbers([]byte(head), start.Source, start.Target, start.Source-origin.Source, start.Target-origin.Target)
 	b = append(b, packed...)
 	b = appendNumbers(b, end.Source-last.Source, end.Target-last.Target)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// packed is the number of stretches, and these.
+func (c *coarse) packed() []byte {
+	b := appendNumbers(nil, int64(len(c.stretches)))
+	for _, s := range c.stretches {
+		target := s.last.Target - s.first.Target
+		b = appendNumbers(b, s.last.Source-s.first.Source, target, target-s.records)
+	}
+	return b
 }
 
 func lastOf(start Point, runs []run) Point {
@@ -80,13 +100,13 @@ func (n *numbers) next() int64 {
 	return int64(v)
 }
 
-// leastRun is how many bytes a run takes at least: no count makes anything
-// allocate more than a few times what the input is long.
-const leastRun = 3
+// leastItem is how many bytes a run, a segment or a stretch takes at least: no
+// count makes anything allocate more than a few times what the input is long.
+const leastItem = 3
 
 func (n *numbers) count() int64 {
 	count := n.next()
-	if count > int64(len(n.b)/leastRun) {
+	if count > int64(len(n.b)/leastItem) {
 		n.b, n.bad = nil, true
 		return 0
 	}
@@ -113,6 +133,24 @@ func (n *numbers) runs(at Point) []run {
 	return runs
 }
 
+// stretches reads what packed wrote. Each holds a record, and no more than there
+// is room for on either side.
+func (n *numbers) stretches(at Point) *coarse {
+	count := n.count()
+	read := &coarse{make([]stretch, 0, count)}
+	for range count {
+		source, target, others := n.next(), n.next(), n.next()
+		s := stretch{at, Point{at.Source + source, at.Target + target}, target - others}
+		if n.bad || s.records < 1 || s.records > source || s.last.Source < at.Source || s.last.Target < at.Target {
+			n.b, n.bad = nil, true
+			return nil
+		}
+		read.stretches = append(read.stretches, s)
+		at = s.last
+	}
+	return read
+}
+
 // fits reports whether no offset of a run is too large.
 func (r run) fits() bool {
 	more := r.count - 1
@@ -120,25 +158,32 @@ func (r run) fits() bool {
 		(more == 0 || more <= (math.MaxInt64-r.SourceEnd())/(r.Length+r.gap) && more <= (math.MaxInt64-r.TargetEnd())/r.Length)
 }
 
+// isCoarse reports whether bytes begin like a map with stretches.
+func isCoarse(b []byte) bool { return bytes.HasPrefix(b, []byte(binaryHeadCoarse)) }
+
 // UnmarshalBinary is the inverse of MarshalBinary, and reads the older form. On
 // an error the map is as it was.
 func (m *Map) UnmarshalBinary(b []byte) error {
 	body := len(b) - 4
-	if body < len(binaryHead) || string(b[:len(binaryHead)]) != binaryHead && string(b[:len(binaryHeadOne)]) != binaryHeadOne {
-		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1 or 2: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
+	head := string(b[:min(len(b), len(binaryHead))])
+	if body < len(head) || head != binaryHeadOne && head != binaryHead && head != binaryHeadCoarse {
+		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1 to 3: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
 	}
 	if want, got := binary.BigEndian.Uint32(b[body:]), crc32.Checksum(b[:body], castagnoli); want != got {
 		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged. Without it the map is found again by reading the source", want, got)
 	}
-	n := &numbers{b: b[len(binaryHead):body]}
+	n := &numbers{b: b[len(head):body]}
 	read := &Map{start: Point{n.next(), n.next()}}
-	if string(b[:len(binaryHead)]) == binaryHead {
-		read.origin = Point{read.start.Source - n.next(), read.start.Target - n.next()}
-		read.open = n.runs(read.start)
-		read.end = lastOf(read.start, read.open)
-		read.loosen()
-	} else {
+	if head == binaryHeadOne {
 		n.segments(read)
+	} else {
+		read.origin = Point{read.start.Source - n.next(), read.start.Target - n.next()}
+		if head == binaryHeadCoarse {
+			read.coarse, read.trimmed = n.stretches(read.start), 1 // it was a block at least
+		}
+		read.open = n.runs(read.exact())
+		read.end = lastOf(read.exact(), read.open)
+		read.loosen()
 	}
 	end := Point{read.end.Source + n.next(), read.end.Target + n.next()}
 	if n.bad || len(n.b) != 0 || read.origin.Source < 0 || read.origin.Target < 0 {

@@ -88,9 +88,13 @@ type UnmappedError struct {
 	Partition wire.Partition
 	MapEnd    int64
 	LogEnd    int64
+	Coarse    bool // the map is coarse there, see Map.Coarsen
 }
 
 func (e *UnmappedError) Error() string {
+	if e.Coarse {
+		return fmt.Sprintf("%s[%d]: the target's log ends at %d, and had acknowledged more: records are lost there, as by an unclean election. From %d on the offset map does not tell any more which of the source they were, since every group had read them; the source is compacted, so they cannot be found again by reading. Copy the partition anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.MapEnd)
+	}
 	return fmt.Sprintf("%s[%d]: the target's log ends at %d, and the offset map at %d: another mirror has sent what is between, or the newest map was lost. The source is compacted, so it cannot be found again by reading; end the other mirror and copy the partition anew", e.Partition.Topic, e.Partition.Number, e.LogEnd, e.MapEnd)
 }
 

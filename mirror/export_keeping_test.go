@@ -8,3 +8,6 @@ func PackAfter(m *Map, n int) { m.most = n }
 
 // One is a map as version 1 has it.
 func One(m *Map) []byte { return one(m) }
+
+// ExactFrom is where a map begins to be known record by record.
+func ExactFrom(m *Map) Point { return m.exact() }

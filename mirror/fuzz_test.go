@@ -19,6 +19,17 @@ func FuzzMap(f *testing.F) {
 		}
 		f.Add(b, int64(50))
 		f.Add(one(m), int64(50))
+		m.most = 2
+		for range 9 {
+			if err := m.Append(Segment{m.end.Source + 1 + rng.Int64N(3), m.end.Target + rng.Int64N(2), 1 + rng.Int64N(3)}); err != nil {
+				f.Fatal(err)
+			}
+		}
+		m.Coarsen(m.end.Source)
+		if b, err = m.MarshalBinary(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b, int64(50))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, at int64) {
 		var m Map
@@ -45,16 +56,20 @@ func FuzzMap(f *testing.F) {
 
 func ask(t *testing.T, m *Map, at int64) {
 	if target, err := m.ToTarget(at); err == nil {
-		if target < m.Start().Target || target > m.End().Target {
-			t.Fatalf("%d translates to %d, outside of %+v and %+v", at, target, m.Start(), m.End())
+		if target.Target < m.Start().Target || target.Latest > m.End().Target || target.Repeats() < 0 || target.Repeats() > 0 && at >= m.exact().Source {
+			t.Fatalf("%d translates to %d, of %+v and %+v", at, target, m.Start(), m.End())
 		}
-		if back, err := m.ToSource(target); err != nil || back < at {
+		if back, err := m.ToSource(target.Target); err != nil || back < at && at >= m.exact().Source {
 			t.Fatalf("%d goes to %d and comes back as %d: %v", at, target, back, err)
 		}
 	}
 	c := m.Clone()
 	if c.CutTarget(at) == nil && c.End().Target > m.End().Target {
 		t.Fatalf("cut at %d, it ends at %+v", at, c.End())
+	}
+	c = m.Clone()
+	if c.Coarsen(at); c.Records() != m.Records() || c.Start() != m.Start() || c.End() != m.End() || c.exact().Source > max(at, m.exact().Source) {
+		t.Fatalf("coarse below %d, it has %d records of %d from %+v to %+v", at, c.Records(), m.Records(), c.Start(), c.End())
 	}
 	c = m.Clone()
 	if c.Trim(at); c.Records() > m.Records() || c.Start().Source > max(at, m.Start().Source) {

@@ -36,9 +36,10 @@ const (
 
 const keeperPatience = time.Minute // with a shelf that cannot be reached
 
-// Keeper is a Store that keeps maps on a shelf. A map is written in chunks, one
-// for each of its blocks and one for the rest, of which only those are written
-// that the shelf lacks. It is safe for concurrent use. Only one Keeper at a time
+// Keeper is a Store that keeps maps on a shelf. A map is written in chunks: one
+// for each of its blocks and one for the rest, and where it is coarse one for that,
+// in the place of the last block that has become so. Only those are written that
+// the shelf lacks. It is safe for concurrent use. Only one Keeper at a time
 // keeps what is about one partition.
 type Keeper struct {
 	// Lease is asked before something is sent to the shelf once more; nil: it
@@ -56,8 +57,10 @@ var _ Store = (*Keeper)(nil)
 
 // chunks is what lies on the shelf of a map.
 type chunks struct {
-	first  int      // number of the first
+	coarse *coarse  // in the chunk before the first block; nil: there is none
+	first  int      // number of the first block
 	blocks []*block // that are there, from the first on
+	least  int      // number of the first chunk, whatever is in it
 	names  int      // behind the number of the last, whatever is in it
 }
 
@@ -114,12 +117,12 @@ func (k *Keeper) Begin(p wire.Partition, b Beginning) error {
 func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	ctx, cancel := context.WithTimeout(context.Background(), keeperPatience)
 	defer cancel()
-	values, next := map[string][]byte{}, map[wire.Partition]chunks{}
+	values, replaced, next := map[string][]byte{}, map[string][]byte{}, map[wire.Partition]chunks{}
 	for p, one := range maps {
 		k.mu.Lock()
 		known := k.known[p]
 		k.mu.Unlock()
-		next[p] = changes(p, one.Offsets, known, values)
+		next[p] = changes(p, one.Offsets, known, values, replaced)
 		text, err := one.Acked.encode()
 		if err != nil {
 			return fmt.Errorf("keeping the offset map of %s[%d]: %w", p.Topic, p.Number, err)
@@ -127,6 +130,17 @@ func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 		values[ackedPrefix+about(p)] = text
 	}
 	err := taken(k.shelf.Put(ctx, values))
+	for name := range replaced {
+		if p, _, wrong := aboutWhat(strings.TrimPrefix(name, mapPrefix)); wrong != nil || takenOf(err, p) != nil {
+			delete(replaced, name)
+		}
+	}
+	// By themselves: of a Put that fails half way anything may be there.
+	if len(replaced) > 0 {
+		if late := taken(k.shelf.Put(ctx, replaced)); late != nil {
+			err = late
+		}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for p, made := range next {
@@ -140,9 +154,13 @@ func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	return nil
 }
 
-// changes adds to values what the shelf lacks of a map.
-func changes(p wire.Partition, m *Map, known chunks, values map[string][]byte) chunks {
+// changes adds to values what the shelf lacks of a map, and to replaced the names
+// of chunks that must be there until that is kept.
+func changes(p wire.Partition, m *Map, known chunks, values, replaced map[string][]byte) chunks {
 	made := describe(m)
+	if made.coarse != nil && (made.coarse != known.coarse || made.first != known.first) {
+		values[chunkName(p, made.least)] = encoded(binaryHeadCoarse, m.start, m.start, m.exact(), m.exact(), append(made.coarse.packed(), appendRuns(nil, m.exact(), nil)...))
+	}
 	rest := made.first + len(made.blocks) // the number of the chunk of what is not packed yet
 	from := made.first
 	if known.first <= made.first {
@@ -150,12 +168,15 @@ func changes(p wire.Partition, m *Map, known chunks, values map[string][]byte) c
 	}
 	for i := from; i < rest; i++ {
 		b := made.blocks[i-made.first]
-		values[chunkName(p, i)] = encoded(b.first, b.first, b.last, b.last, b.packed)
+		values[chunkName(p, i)] = encoded(binaryHead, b.first, b.first, b.last, b.last, b.packed)
 	}
-	values[chunkName(p, rest)] = encoded(m.bottom(), m.bottom(), m.end, lastOf(m.bottom(), m.open), appendRuns(nil, m.bottom(), m.open))
-	for i := known.first; i < known.names; i++ {
-		if i < made.first || i > rest {
+	values[chunkName(p, rest)] = encoded(binaryHead, m.bottom(), m.bottom(), m.end, lastOf(m.bottom(), m.open), appendRuns(nil, m.bottom(), m.open))
+	for i := known.least; i < known.names; i++ {
+		switch {
+		case i > rest, i < made.least && made.coarse == nil:
 			values[chunkName(p, i)] = nil
+		case i < made.least:
+			replaced[chunkName(p, i)] = nil
 		}
 	}
 	return made
@@ -163,7 +184,11 @@ func changes(p wire.Partition, m *Map, known chunks, values map[string][]byte) c
 
 // describe says how a map lies on the shelf.
 func describe(m *Map) chunks {
-	return chunks{first: m.trimmed, blocks: m.sealed, names: m.trimmed + len(m.sealed) + 1}
+	c := chunks{coarse: m.coarse, first: m.trimmed, blocks: m.sealed, least: m.trimmed, names: m.trimmed + len(m.sealed) + 1}
+	if m.coarse != nil {
+		c.least--
+	}
+	return c
 }
 
 // same is the number behind the last block that two have in common: what is
@@ -231,7 +256,9 @@ func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (
 		delete(k.known, p)
 		if f.begun {
 			known := describe(f.Offsets)
-			known.names = f.chunks
+			if known.names = f.chunks; f.first >= 0 {
+				known.least = f.first // what was left of blocks that are coarse by now, too
+			}
 			k.known[p] = known
 		}
 	}
@@ -393,13 +420,20 @@ func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wir
 
 // join puts the chunks of a map together, as far as each begins where the one
 // before ends: those behind were being written when their owner died. The first
-// ones may be gone, since the map was trimmed.
+// ones may be gone, since the map was trimmed. What lies before the last chunk of
+// stretches is in that as well: its owner died before it could take it away.
 func (f *found) join(p wire.Partition, values map[string][]byte) error {
 	if !f.begun || f.first < 0 {
 		return nil
 	}
-	var joined *Map
+	first := f.first
 	for i := f.first; i < f.chunks; i++ {
+		if isCoarse(values[chunkName(p, i)]) {
+			first = i
+		}
+	}
+	var joined *Map
+	for i := first; i < f.chunks; i++ {
 		bytes, ok := values[chunkName(p, i)]
 		if !ok {
 			break
@@ -409,7 +443,10 @@ func (f *found) join(p wire.Partition, values map[string][]byte) error {
 			return fmt.Errorf("chunk %d of the offset map of %s[%d]: %w", i, p.Topic, p.Number, err)
 		}
 		if joined == nil {
-			m.origin, m.trimmed = f.Offsets.start, f.first
+			m.origin, m.trimmed = f.Offsets.start, first
+			if m.coarse != nil {
+				m.trimmed++
+			}
 			joined = m
 		} else if !joined.join(m) {
 			break
@@ -425,10 +462,14 @@ func (f *found) join(p wire.Partition, values map[string][]byte) error {
 // join puts the map of a next chunk behind, and reports whether it begins where
 // this one ends. The older one is a block from then on.
 func (m *Map) join(next *Map) bool {
-	if next.start != m.end || len(m.open) == 0 || m.open[len(m.open)-1].end() != m.end {
+	switch {
+	case next.start != m.end || next.coarse != nil:
+		return false
+	case len(m.open) > 0 && m.open[len(m.open)-1].end() == m.end:
+		m.sealed = append(m.sealed, newBlock(m.bottom(), m.open))
+	case len(m.open) > 0 || len(m.sealed) > 0 || m.coarse == nil || m.exact() != m.end: // else it is but stretches
 		return false
 	}
-	m.sealed = append(m.sealed, newBlock(m.bottom(), m.open))
 	m.sealed = append(m.sealed, next.sealed...)
 	m.open, m.end = next.open, next.end
 	return true

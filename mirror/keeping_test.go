@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +72,12 @@ func sameMap(t *testing.T, want, got *mirror.Map) {
 	if d := cmp.Diff(append([]mirror.Segment{}, want.Segments()...), append([]mirror.Segment{}, got.Segments()...)); d != "" {
 		t.Fatalf("segments (-want +got):\n%s", d)
 	}
+	for position := want.Start().Source; position <= want.End().Source; position++ {
+		there, _ := want.ToTarget(position)
+		if at, err := got.ToTarget(position); err != nil || at != there {
+			t.Fatalf("position %d is at %+v, want %+v: %v", position, at, there, err)
+		}
+	}
 }
 
 // Whatever happens to a map between two looks, what is kept is what it is, for
@@ -91,7 +98,9 @@ func TestKeeperKeepsWhatIs(t *testing.T) {
 		}
 		mirror.PackAfter(m, 3)
 		for range 30 {
-			switch rnd.IntN(8) {
+			switch rnd.IntN(9) {
+			case 8:
+				m.Coarsen(m.Start().Source + rnd.Int64N(m.End().Source-m.Start().Source+1))
 			case 0:
 				err = m.CutTarget(m.Start().Target + rnd.Int64N(m.End().Target-m.Start().Target+1))
 			case 1:
@@ -289,4 +298,164 @@ func TestIdentify(t *testing.T) {
 	if p, err := mirror.Identify(t.Context(), s, issuer(50), "new", false, nil); !errors.Is(err, s.fail) || p.ID != 0 {
 		t.Errorf("an id that is not kept is given out: %+v, %v", p, err)
 	}
+}
+
+// torn is a shelf of which a Put gets only some of its values down: those of the
+// first names, as a request after the other, and then none.
+type torn struct {
+	*shelf
+	left int
+}
+
+var errTorn = errors.New("torn")
+
+func (s *torn) Put(ctx context.Context, values map[string][]byte) error {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if s.left--; s.left < 0 {
+			return errTorn
+		}
+		if err := s.shelf.Put(ctx, map[string][]byte{name: values[name]}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Wherever an owner dies while it keeps what has become coarse, or was cut there,
+// who reads the map finds no position behind its true place, and what follows
+// takes away what was left.
+func TestKeeperDiesWhileItKeepsStretches(t *testing.T) {
+	p := wire.Partition{Topic: "t"}
+	made := func(floor, more, cut int64) *mirror.Map {
+		m, err := mirror.NewMap(mirror.Point{Source: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mirror.PackAfter(m, 3)
+		for i := range int64(40) {
+			if err := m.Append(mirror.Segment{Source: m.End().Source + 1 + i%3, Target: m.End().Target, Length: 1 + i%2}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.Coarsen(floor)
+		m.Coarsen(more)
+		if cut >= 0 {
+			if err := m.CutTarget(cut); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return m
+	}
+	whole := made(0, 0, -1)
+	for _, c := range []struct {
+		name         string
+		before, then func() *mirror.Map
+	}{
+		{"the first stretches", func() *mirror.Map { return made(0, 0, -1) }, func() *mirror.Map { return made(60, 0, -1) }},
+		{"more of them", func() *mirror.Map { return made(60, 0, -1) }, func() *mirror.Map { return made(60, 90, -1) }},
+		{"a cut among them", func() *mirror.Map { return made(60, 0, -1) }, func() *mirror.Map { return made(60, 0, 20) }},
+		{"a cut in the first", func() *mirror.Map { return made(60, 0, -1) }, func() *mirror.Map { return made(60, 0, 1) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for left := 0; ; left++ {
+				s := newShelf()
+				before, then := c.before(), c.then()
+				if err := errors.Join(keeper(s).Begin(p, mirror.Beginning{Point: whole.Start()}), keeper(s).Keep(allAcked(p, before))); err != nil {
+					t.Fatal(err)
+				}
+				dying := &torn{shelf: s, left: left}
+				k := mirror.NewKeeper(dying)
+				if _, err := k.Assignments(t.Context(), []wire.Partition{p}); err != nil {
+					t.Fatal(err)
+				}
+				died := k.Keep(allAcked(p, then))
+				all, err := keeper(s).Assignments(t.Context(), []wire.Partition{p})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := all[p].Offsets
+				if got.Start() != whole.Start() {
+					t.Fatalf("after %d values it begins at %+v", left, got.Start())
+				}
+				for position := got.Start().Source; position <= got.End().Source; position++ {
+					want, _ := whole.ToTarget(position)
+					if at, err := got.ToTarget(position); err != nil || at.Target > want.Target || at.Latest < want.Target {
+						t.Fatalf("after %d values position %d is at %+v, and truly at %d: %v", left, position, at, want.Target, err)
+					}
+				}
+				next := keeper(s)
+				if _, err := next.Assignments(t.Context(), []wire.Partition{p}); err != nil {
+					t.Fatal(err)
+				}
+				if err := next.Keep(allAcked(p, then)); err != nil {
+					t.Fatal(err)
+				}
+				clean := newShelf()
+				if err := keeper(clean).Keep(allAcked(p, then)); err != nil {
+					t.Fatal(err)
+				}
+				delete(s.values, "begin/t/0")
+				if d := cmp.Diff(slices.Sorted(maps.Keys(clean.values)), slices.Sorted(maps.Keys(s.values))); d != "" {
+					t.Fatalf("after %d values and another Keep (-want +got):\n%s", left, d)
+				}
+				if died == nil {
+					return
+				}
+				if !errors.Is(died, errTorn) {
+					t.Fatal(died)
+				}
+			}
+		})
+	}
+}
+
+// What a kplan without stretches has kept is read as it is, becomes coarse, and
+// then has a form that such a kplan refuses: it would take what is behind the
+// stretches for all that the source has.
+func TestKeeperMakesOlderMapsCoarse(t *testing.T) {
+	s := newShelf()
+	for name, text := range map[string]string{
+		"acked/t/0":      `{"source":49,"target":19}`,
+		"begin/t/0":      `{"source":5,"target":0,"source_topic":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0],"target_topic":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]}`,
+		"map/t/0/000000": "KOM\x02\x05\x00\x00\x00\x03\x01\x00\x01\x00\x02\x00\x02\x00\x03\x00\x01\x00\x00\x00VdI\xc8",
+		"map/t/0/000001": "KOM\x02\x0f\x04\x00\x00\x03\x01\x00\x02\x00\x02\x00\x01\x00\x03\x00\x02\x00\x00\x00-)\x16V",
+		"map/t/0/000002": "KOM\x02\x1a\t\x00\x00\x03\x01\x00\x01\x00\x02\x00\x02\x00\x03\x00\x01\x00\x00\x00j\xb5\x0f\xfb",
+		"map/t/0/000003": "KOM\x02$\r\x00\x00\x03\x01\x00\x02\x00\x02\x00\x01\x00\x03\x00\x02\x00\x00\x00,\x05\xdf\xd7",
+		"map/t/0/000004": "KOM\x02/\x12\x00\x00\x01\x01\x00\x01\x00\x00\x00\xb6\xd9\x0e\xb5",
+	} {
+		s.values[name] = []byte(text)
+	}
+	p := wire.Partition{Topic: "t"}
+	whole, _ := mirror.NewMap(mirror.Point{Source: 5})
+	mirror.PackAfter(whole, 3)
+	for i := range int64(13) {
+		if err := whole.Append(mirror.Segment{Source: whole.End().Source + 1 + i%3, Target: whole.End().Target, Length: 1 + i%2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := keeper(s)
+	all, err := k.Assignments(t.Context(), []wire.Partition{p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := all[p].Offsets
+	sameMap(t, whole, m)
+	rest := s.values["map/t/0/000003"]
+	m.Coarsen(40)
+	if err := k.Keep(allAcked(p, m)); err != nil {
+		t.Fatal(err)
+	}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.values)), func(name string) bool { return !strings.HasPrefix(name, "map/") })
+	if d := cmp.Diff([]string{"map/t/0/000002", "map/t/0/000003", "map/t/0/000004"}, names); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if got := s.values["map/t/0/000002"]; !bytes.HasPrefix(got, []byte("KOM\x03")) || !bytes.Equal(rest, s.values["map/t/0/000003"]) {
+		t.Errorf("the stretches are %q", got)
+	}
+	whole.Coarsen(40)
+	got, _, err := keeper(s).Load(t.Context(), []wire.Partition{p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameMap(t, whole, got[p])
 }

@@ -30,12 +30,14 @@ func (s Segment) end() Point { return Point{s.SourceEnd(), s.TargetEnd()} }
 // from Start to End; what lies there and in no segment is a gap: markers,
 // aborted or compacted records on the source, fillers, markers or strangers'
 // records on the target. A dense partition is one segment, and transactions of
-// one length are one run, so that they take no room each. A Map is not safe for
+// one length are one run, so that they take no room each; what every group has
+// read can be made coarse, see Coarsen. A Map is not safe for
 // concurrent use; Clone one to hand it out, which costs the same however long
 // the map is.
 type Map struct {
 	origin, start, end Point
 
+	coarse  *coarse  // what is before the blocks, without its records; shared with clones; nil: nothing
 	sealed  []*block // older runs, packed; shared with clones, so never changed in place
 	trimmed int      // blocks that were before them
 	open    []run    // the newest ones; the last of them is one segment
@@ -64,7 +66,7 @@ func (m *Map) Start() Point { return m.start }
 // End().Source, and will be at or behind End().Target.
 func (m *Map) End() Point { return m.end }
 
-// Len is the number of segments.
+// Len is the number of segments, as far as they are known.
 func (m *Map) Len() int {
 	n := int64(0)
 	for _, b := range m.sealed {
@@ -76,7 +78,8 @@ func (m *Map) Len() int {
 	return int(n)
 }
 
-// Segments are a copy, in order. It takes as much memory as there are segments.
+// Segments are a copy, in order, as far as they are known. It takes as much
+// memory as there are segments.
 func (m *Map) Segments() []Segment {
 	var all []Segment
 	add := func(runs []run) {
@@ -96,6 +99,11 @@ func (m *Map) Segments() []Segment {
 // Records is how many records were copied.
 func (m *Map) Records() int64 {
 	var n int64
+	if m.coarse != nil {
+		for _, s := range m.coarse.stretches {
+			n += s.records
+		}
+	}
 	for _, b := range m.sealed {
 		n += b.records
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,9 +12,11 @@ import (
 	"kplan/mirror/batch"
 )
 
-// twin is the naive map: one pair per record, and loops.
+// twin is the naive map: one pair per record, and loops. It knows the records
+// before exact as well, of which the map keeps stretches only.
 type twin struct {
 	origin, start, end Point
+	exact              Point
 	pairs              []Point
 }
 
@@ -60,8 +63,8 @@ func (w *twin) keep(what func(Point) bool) {
 
 // last is the point behind the last record.
 func (w *twin) last() Point {
-	if len(w.pairs) == 0 {
-		return w.start
+	if len(w.pairs) == 0 || w.pairs[len(w.pairs)-1].Source < w.exact.Source {
+		return w.exact
 	}
 	p := w.pairs[len(w.pairs)-1]
 	return Point{p.Source + 1, p.Target + 1}
@@ -70,6 +73,9 @@ func (w *twin) last() Point {
 func (w *twin) segments() []Segment {
 	var out []Segment
 	for _, p := range w.pairs {
+		if p.Source < w.exact.Source {
+			continue
+		}
 		if n := len(out); n > 0 && out[n-1].SourceEnd() == p.Source && out[n-1].TargetEnd() == p.Target {
 			out[n-1].Length++
 		} else {
@@ -92,16 +98,34 @@ func compare(t *testing.T, w *twin, m *Map) {
 	for p := w.start.Source - 2; p <= w.end.Source+2; p++ {
 		want, ok := w.toTarget(p)
 		got, err := m.ToTarget(p)
-		if got != want || ok != (err == nil) {
+		if ok != (err == nil) || p >= w.exact.Source && got != (Place{want, want}) {
 			t.Fatalf("source %d is target %d, %v; want %d, %v", p, got, err, want, ok)
+		}
+		if p < w.exact.Source && ok {
+			w.rounded(t, p, want, got)
 		}
 	}
 	for p := w.start.Target - 2; p <= w.end.Target+2; p++ {
 		want, ok := w.toSource(p)
 		got, err := m.ToSource(p)
-		if got != want || ok != (err == nil) {
+		if ok != (err == nil) || p >= w.exact.Target && got != want || got > want {
 			t.Fatalf("target %d is source %d, %v; want %d, %v", p, got, err, want, ok)
 		}
+	}
+}
+
+// rounded holds a place where the map is coarse to what it promises: nothing is
+// missed, and no more records that lie before the position are read than it says.
+func (w *twin) rounded(t *testing.T, position, want int64, got Place) {
+	t.Helper()
+	repeated := int64(0)
+	for _, p := range w.pairs {
+		if p.Target >= got.Target && p.Source < position {
+			repeated++
+		}
+	}
+	if got.Target > want || got.Latest < want || got.Target < w.start.Target || repeated > got.Repeats() {
+		t.Fatalf("source %d is target %d, and said to be at %+v with up to %d records before it; %d are", position, want, got, got.Repeats(), repeated)
 	}
 }
 
@@ -115,7 +139,7 @@ func TestMapAgainstItsTwin(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.most = 2 + rng.IntN(4)
-		w := &twin{origin: start, start: start, end: start}
+		w := &twin{origin: start, start: start, end: start, exact: start}
 		for range 40 {
 			change(t, rng, w, m)
 			compare(t, w, m)
@@ -129,7 +153,7 @@ func change(t *testing.T, rng *rand.Rand, w *twin, m *Map) {
 	length := func() int64 { return max(1, rng.Int64N(8)-3) } // often the same, as of transactions
 	within := func(a, b int64) int64 { return a + rng.Int64N(b-a+1) }
 	var err error
-	switch rng.IntN(9) {
+	switch rng.IntN(10) {
 	default:
 		for range 1 + rng.IntN(5) {
 			s := Segment{w.end.Source + min(1, gap()), w.end.Target + max(0, gap()-2), length()}
@@ -142,8 +166,17 @@ func change(t *testing.T, rng *rand.Rand, w *twin, m *Map) {
 	case 1:
 		cut := within(w.start.Target, w.end.Target+2)
 		if cut < w.end.Target {
-			w.keep(func(p Point) bool { return p.Target < cut })
-			w.end = Point{w.last().Source, cut}
+			if cut >= w.exact.Target {
+				w.keep(func(p Point) bool { return p.Target < cut })
+				w.end = Point{w.last().Source, cut}
+			} else { // at the beginning of a stretch: all before it is before it on both sides
+				w.end = m.before(cut)
+				w.exact = w.end
+				if w.end.Target > cut || w.end.Source < w.start.Source || slices.ContainsFunc(w.pairs, func(p Point) bool { return (p.Source < w.end.Source) != (p.Target < w.end.Target) }) {
+					t.Fatalf("cut at %d, it would end at %+v", cut, w.end)
+				}
+				w.keep(func(p Point) bool { return p.Target < w.end.Target })
+			}
 		}
 		err = m.CutTarget(cut)
 	case 2:
@@ -154,6 +187,17 @@ func change(t *testing.T, rng *rand.Rand, w *twin, m *Map) {
 		}
 		w.keep(func(p Point) bool { return p.Source >= m.start.Source })
 		w.start = m.start
+		if w.exact.Source < w.start.Source {
+			w.exact = w.start
+		}
+	case 4:
+		floor := within(w.start.Source, w.end.Source)
+		m.Coarsen(floor)
+		if at := m.exact(); at.Source > max(floor, w.exact.Source) {
+			t.Fatalf("coarse below %d, it is exact from %+v on", floor, at)
+		} else {
+			w.exact = at
+		}
 	case 3: // what becomes of a clone is not seen
 		c := m.Clone()
 		*m, *c = *c, *m
@@ -175,10 +219,10 @@ func TestRecordsTranslateThereAndBack(t *testing.T) {
 		for _, s := range m.Segments() {
 			for i := range s.Length {
 				target, err := m.ToTarget(s.Source + i)
-				if err != nil || target != s.Target+i {
+				if err != nil || target != (Place{s.Target + i, s.Target + i}) {
 					t.Fatal(target, err)
 				}
-				if back, err := m.ToSource(target); err != nil || back != s.Source+i {
+				if back, err := m.ToSource(target.Target); err != nil || back != s.Source+i {
 					t.Fatal(back, err)
 				}
 			}
@@ -186,10 +230,10 @@ func TestRecordsTranslateThereAndBack(t *testing.T) {
 		before := int64(-1)
 		for p := m.Start().Source; p <= m.End().Source; p++ {
 			target, err := m.ToTarget(p)
-			if err != nil || target < before {
+			if err != nil || target.Target < before {
 				t.Fatalf("%d after %d: %v", target, before, err)
 			}
-			before = target
+			before = target.Target
 		}
 		if before != m.End().Target {
 			t.Fatalf("the end translates to %d, and is %d", before, m.End().Target)

@@ -102,7 +102,9 @@ type part struct {
 	latest    int64      // newest time stamp of the batch that was acknowledged last, in ms
 	durable   int64      // ahead: target offsets below have their place in the store's map
 
-	keptAcked Point // up to where the store knows it to be acknowledged; -1: not this one
+	keptAcked  Point   // up to where the store knows it to be acknowledged; -1: not this one
+	keptCoarse *coarse // what the store knows of what is coarse
+	steady     int64   // source offset below which all was acknowledged at the last look at the maps; 0: not known
 
 	short bool // of replicas, since the last acknowledgement
 	meter meter

@@ -162,6 +162,10 @@ func (p *part) goOn(c *Copier, end int64, looked time.Time) {
 	if end != p.ended {
 		p.ended, p.stuck = end, 0
 	}
+	if at := p.offsets.before(end).Target; at < min(end, known) && p.ahead {
+		p.stop(&UnmappedError{Partition: p.Partition, MapEnd: at, LogEnd: end, Coarse: true})
+		return
+	}
 	if err := p.offsets.CutTarget(end); err != nil {
 		p.stop(err)
 		return

@@ -76,7 +76,7 @@ func (m *Map) bottom() Point {
 	if n := len(m.sealed); n > 0 {
 		return m.sealed[n-1].last
 	}
-	return m.start
+	return m.exact()
 }
 
 // loosen makes the last segment one of its own again, since it can grow.
@@ -94,8 +94,8 @@ func (m *Map) loosen() {
 	m.open = append(m.open, last)
 }
 
-// bySource is the first segment that ends behind the source offset; false: none
-// does.
+// bySource is the first segment that ends behind the source offset, which is not
+// before the exact part; false: none does.
 func (m *Map) bySource(offset int64) (Segment, bool) {
 	i := sort.Search(len(m.sealed), func(i int) bool { return m.sealed[i].last.Source > offset })
 	runs := m.runsOf(i)
@@ -111,12 +111,12 @@ func (m *Map) bySource(offset int64) (Segment, bool) {
 	return r.at(k), true
 }
 
-// byTarget is the first segment that ends behind the target offset; before is
-// where the segment before it ends.
+// byTarget is the first segment that ends behind the target offset, which is not
+// before the exact part; before is where the segment before it ends.
 func (m *Map) byTarget(offset int64) (s Segment, before Point, found bool) {
 	i := sort.Search(len(m.sealed), func(i int) bool { return m.sealed[i].last.Target > offset })
 	runs := m.runsOf(i)
-	before = m.start
+	before = m.exact()
 	if i > 0 {
 		before = m.sealed[i-1].last
 	}

@@ -239,7 +239,7 @@ func exact(t *testing.T, m *mirror.Map, source, target map[int64]string) {
 		if there, ok := at[position]; ok {
 			want = there
 		}
-		if got, err := m.ToTarget(position); err != nil || got != want {
+		if got, err := m.ToTarget(position); err != nil || got != (mirror.Place{Target: want, Latest: want}) {
 			t.Fatalf("position %d is %d (%v), want %d", position, got, err, want)
 		}
 	}
@@ -276,7 +276,44 @@ func TestCopyOfATransactionalSourceOnRealBrokers(t *testing.T) {
 			if int(m.Records()) != len(committed) || m.End().Source <= m.Records() {
 				t.Errorf("%d records of %d that were committed, up to source offset %d", m.Records(), len(committed), m.End().Source)
 			}
+			s.coarse(t, m, committed)
 		})
+	}
+}
+
+// coarse makes a map so below one of its transactions: from there on it stays as
+// it is, and before it no group misses a record that is committed behind its
+// position, or reads more than it is told of those before it.
+func (s *stage) coarse(t *testing.T, whole *mirror.Map, committed map[int64]string) {
+	t.Helper()
+	m, err := mirror.NewMap(whole.Start())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mirror.PackAfter(m, 3)
+	for _, one := range whole.Segments() {
+		if err := m.Append(one); err != nil {
+			t.Fatal(err)
+		}
+	}
+	floor := m.End().Source * 3 / 4
+	m.Coarsen(floor)
+	rounded := 0
+	for position := m.Start().Source; position <= whole.End().Source; position++ {
+		truly, err := whole.ToTarget(position)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.ToTarget(min(position, m.End().Source))
+		if err != nil || got.Target > truly.Target || got.Latest < truly.Target || got.Repeats() > 0 && position >= floor {
+			t.Fatalf("position %d is at %d, and said to be at %+v: %v", position, truly.Target, got, err)
+		}
+		if got.Target < truly.Target {
+			rounded++
+		}
+	}
+	if n := mirror.ExactFrom(m).Source; n == 0 || n > floor || rounded == 0 {
+		t.Errorf("below %d of %d committed records it is coarse up to %d, and %d places are rounded", floor, len(committed), n, rounded)
 	}
 }
 

@@ -188,6 +188,6 @@ func (p *part) target(end int64) (int64, bool) {
 	if end > p.offsets.End().Source {
 		return p.planned, p.next >= end // behind it is nothing to copy
 	}
-	at, err := p.offsets.ToTarget(max(end, p.offsets.Start().Source))
-	return at, err == nil
+	at, err := p.offsets.Place(end)
+	return at.Latest, err == nil // that far it is acknowledged, where it is coarse
 }

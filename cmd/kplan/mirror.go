@@ -119,7 +119,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	w, err := worker.New(worker.Config{
 		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
 		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: cmp.Or(f.session, m.Mirror.SessionTimeout)},
-		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Clock: boottime.Clock{}, Log: log,
+		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Positions: driver.Positions(s.clusters.source), Clock: boottime.Clock{}, Log: log,
 	})
 	if err != nil {
 		return err

@@ -40,7 +40,7 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		return nil, nil, err
 	}
 	local := &driver.Local{
-		SourceTopics: c.source, TargetTopics: c.target, TargetLogs: c.target, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.held.Check,
+		SourceTopics: c.source, TargetTopics: c.target, TargetLogs: c.target, SourceGroups: c.source, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.held.Check,
 		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.target, stderr) }, Log: log,
 	}
 	local.Keeper.Lease = s.held.Check

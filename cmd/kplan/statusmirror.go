@@ -24,6 +24,8 @@ type statusWorker struct {
 	Silent     bool      `json:"silent,omitempty"` // for longer than its lease, by the clocks of both machines, or dead
 	Rate       float64   `json:"rate"`             // bytes a second
 	Stopped    []string  `json:"stopped,omitempty"`
+	Maps       int64     `json:"maps,omitempty"`       // bytes of its offset maps
+	MapsWhole  string    `json:"maps_whole,omitempty"` // why these grow
 	At         time.Time `json:"at"`
 }
 
@@ -45,7 +47,7 @@ func (a *app) workersOf(ctx context.Context, p *plan.Plan) (all []statusWorker, 
 	now := time.Now()
 	for _, e := range entries {
 		all = append(all, statusWorker{
-			ID: e.ID, Host: e.Host, PID: e.PID, Partitions: e.Partitions, Lag: e.Lag, Unknown: e.Unknown, Rate: e.Rate, Stopped: e.Stopped, At: e.WrittenAt,
+			ID: e.ID, Host: e.Host, PID: e.PID, Partitions: e.Partitions, Lag: e.Lag, Unknown: e.Unknown, Rate: e.Rate, Stopped: e.Stopped, At: e.WrittenAt, Maps: e.Maps, MapsWhole: e.MapsWhole,
 			Silent: deadHere(e) || now.Sub(e.WrittenAt) > e.Silence-e.Wait,
 		})
 	}
@@ -71,6 +73,9 @@ func writeWorkers(w io.Writer, workers []statusWorker) {
 			fmt.Fprintf(w, " and more in %d partitions of which it is not known yet", k.Unknown) // into memory
 		}
 		fmt.Fprintf(w, ", %.1f MB/s, at %s\n", k.Rate/1e6, k.At.Format(time.RFC3339)) // into memory
+		if k.MapsWhole != "" {
+			fmt.Fprintf(w, "  offset maps take %.1f MB: %s\n", float64(k.Maps)/1e6, k.MapsWhole) // into memory
+		}
 		for _, s := range k.Stopped {
 			fmt.Fprintf(w, "  STOPPED %s\n", s) // into memory
 		}

@@ -31,6 +31,12 @@ type Commit struct {
 	Metadata string
 }
 
+// LowestCommit is the lowest position that any group has committed on a partition.
+type LowestCommit struct {
+	Offset int64
+	Group  string
+}
+
 // Group is what one cluster says about one group.
 type Group struct {
 	ID      string

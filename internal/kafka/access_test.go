@@ -48,6 +48,21 @@ func rule(resource, name, principal, operation, permission string) cluster.ACL {
 	return cluster.ACL{Resource: resource, Name: name, Pattern: cluster.Literal, Principal: principal, Host: "*", Operation: operation, Permission: permission}
 }
 
+// grant makes rules that go with the test.
+func (r *rig) grant(t *testing.T, rules ...cluster.ACL) {
+	t.Helper()
+	if refused, err := r.client.CreateACLs(t.Context(), rules); err != nil || len(refused) > 0 {
+		t.Fatalf("%v, %v", refused, err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the test's own has ended
+		defer cancel()
+		if _, err := r.client.DeleteACLs(ctx, rules); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // odd are principals as certificates and directories name people.
 func odd() []string {
 	return []string{
@@ -178,19 +193,7 @@ func TestRightsOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, plain := guarded(t, v)
 		seen, unseen, planned, group, closed := super.topic(t, 1, nil), super.topic(t, 1, nil), name("planned"), name("g"), name("closed")
-		grant := func(rules ...cluster.ACL) {
-			t.Helper()
-			if refused, err := super.client.CreateACLs(t.Context(), rules); err != nil || len(refused) > 0 {
-				t.Fatalf("%v, %v", refused, err)
-			}
-			t.Cleanup(func() {
-				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute) // the test's own has ended
-				defer cancel()
-				if _, err := super.client.DeleteACLs(ctx, rules); err != nil {
-					t.Error(err)
-				}
-			})
-		}
+		grant := func(rules ...cluster.ACL) { t.Helper(); super.grant(t, rules...) }
 		grant(rule("topic", seen, "User:kplan", "read", cluster.Allow), rule("topic", planned, "User:kplan", "alter_configs", cluster.Allow),
 			rule("topic", planned, "User:kplan", "describe", cluster.Allow), rule("group", group, "User:kplan", "read", cluster.Allow),
 			rule("cluster", cluster.ClusterName, "User:kplan", "create", cluster.Allow))

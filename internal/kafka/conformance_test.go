@@ -38,6 +38,7 @@ func conformance() map[string]func(*testing.T, *rig) {
 		"alter many":   testAlterMany,
 		"grow many":    testGrowMany,
 		"many groups":  testManyGroups,
+		"lowest":       testLowestCommits,
 		"keys":         testKeys,
 	}
 }

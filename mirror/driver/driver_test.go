@@ -126,13 +126,21 @@ func (s *stage) local() *driver.Local {
 // worker runs one until the test ends.
 func (s *stage) worker(topic string, ahead bool) {
 	s.t.Helper()
-	w, err := worker.New(worker.Config{
+	s.working(map[string]worker.Topic{topic: {Partitions: 1, Ahead: ahead}}, func(*worker.Config) {})
+}
+
+// working runs one with other settings.
+func (s *stage) working(topics map[string]worker.Topic, change func(*worker.Config)) {
+	s.t.Helper()
+	conf := worker.Config{
 		ID: "w1", Source: s.wire(source), Target: s.wire(target), Producer: s.producer, Shelf: s.shelf, Clock: boottime.Clock{}, Log: slog.New(slog.NewTextHandler(s.t.Output(), nil)),
 		Group: worker.Group{Name: "_kplan.orders.mirror", At: wire.Options{Bootstrap: s.at[source].Bootstrap()}, Session: 6 * time.Second},
 		Survey: func(context.Context) (map[string]worker.Topic, error) {
-			return map[string]worker.Topic{topic: {Partitions: 1, Ahead: ahead}}, nil
+			return topics, nil
 		},
-	})
+	}
+	change(&conf)
+	w, err := worker.New(conf)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -240,7 +248,7 @@ func TestPlannedIsNotCopied(t *testing.T) {
 	}
 	s.until("all is planned", planned)
 	bounds := map[cluster.TopicPartition]int64{{Topic: "archive"}: 20}
-	places := func() map[cluster.TopicPartition]int64 {
+	places := func() map[cluster.TopicPartition]executor.CopyPlace {
 		t.Helper()
 		there, err := m.Translate(t.Context(), bounds)
 		if err != nil {
@@ -263,7 +271,7 @@ func TestPlannedIsNotCopied(t *testing.T) {
 		t.Error(err)
 	}
 	for at := range int64(21) {
-		if got, err := m.Translate(t.Context(), map[cluster.TopicPartition]int64{{Topic: "archive"}: at}); err != nil || got[cluster.TopicPartition{Topic: "archive"}] != at {
+		if got, err := m.Translate(t.Context(), map[cluster.TopicPartition]int64{{Topic: "archive"}: at}); err != nil || got[cluster.TopicPartition{Topic: "archive"}] != (executor.CopyPlace{Offset: at, Latest: at}) {
 			t.Errorf("offset %d is at %v, %v", at, got, err)
 		}
 	}

@@ -30,6 +30,7 @@ type Local struct {
 	Source, Target             *wire.Client
 	SourceTopics, TargetTopics Topics
 	TargetLogs                 Logs
+	SourceGroups               Groups // nil: the offset maps stay as they are
 	Shelf                      mirror.Shelf
 	Keeper                     *mirror.Keeper
 	Producer                   mirror.Producer
@@ -134,10 +135,14 @@ func (m *Local) take(ctx context.Context, topics []string) error {
 	if err != nil {
 		return err
 	}
-	copier, err := mirror.New(mirror.Config{
+	conf := mirror.Config{
 		Source: m.Source, Target: m.Target, Producer: m.Producer, Partitions: assigned, Store: m.Keeper, Limits: m.Limits, Log: m.Log,
 		Lease: func(wire.Partition) error { return m.Lease() }, MaxAge: memory, Wait: cmp.Or(m.Wait, worker.DefaultWait),
-	})
+	}
+	if m.SourceGroups != nil {
+		conf.Positions = Positions(m.SourceGroups)
+	}
+	copier, err := mirror.New(conf)
 	if err != nil {
 		return err
 	}
@@ -293,8 +298,22 @@ func (m *Local) Lag(ctx context.Context, topics []string) (executor.CopyLag, err
 			going = append(going, s)
 		}
 	}
-	lag.Text = progressText(mirror.Total(going))
+	lag.Text = progressText(mirror.Total(going)) + m.mapsText()
 	return lag, stopped(standings, topics)
+}
+
+// mapsText says why the offset maps grow; "": they do not.
+func (m *Local) mapsText() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.copier == nil {
+		return ""
+	}
+	maps := m.copier.Maps()
+	if maps.Whole == nil {
+		return ""
+	}
+	return fmt.Sprintf("; offset maps take %.1f MB: %v", float64(maps.Bytes)/1e6, maps.Whole)
 }
 
 func (m *Local) standings() []mirror.Standing {
@@ -350,7 +369,7 @@ func (m *Local) load(ctx context.Context, partitions []wire.Partition) (map[wire
 }
 
 // Translate returns the places of positions before which everything is copied.
-func (m *Local) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+func (m *Local) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]executor.CopyPlace, error) {
 	_, topics := partitionsIn(positions)
 	standings := m.standings()
 	if err := stopped(standings, nil); err != nil {

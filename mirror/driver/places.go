@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 
+	"kplan/executor"
 	"kplan/internal/cluster"
 	"kplan/mirror"
 	"kplan/mirror/wire"
@@ -18,22 +19,33 @@ type places struct {
 	// load returns the maps of partitions as far as the target has acknowledged.
 	load func(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]*mirror.Map, error)
 
-	mu    sync.Mutex                              // guards what follows
-	known map[cluster.TopicPartition]mirror.Point // what was looked up last
+	mu    sync.Mutex                        // guards what follows
+	known map[cluster.TopicPartition]placed // what was looked up last
 	maps  map[wire.Partition]*mirror.Map
 }
 
+// placed is where a position on the source is on the target.
+type placed struct {
+	position int64
+	at       executor.CopyPlace
+}
+
+// exactly is a place that is known.
+func exactly(offset int64) executor.CopyPlace {
+	return executor.CopyPlace{Offset: offset, Latest: offset}
+}
+
 func newPlaces(load func(context.Context, []wire.Partition) (map[wire.Partition]*mirror.Map, error)) *places {
-	return &places{load: load, known: map[cluster.TopicPartition]mirror.Point{}, maps: map[wire.Partition]*mirror.Map{}}
+	return &places{load: load, known: map[cluster.TopicPartition]placed{}, maps: map[wire.Partition]*mirror.Map{}}
 }
 
 // of returns the places of positions. acked says how far the copies of their
 // partitions are; positions beyond that, and in partitions of which it is not
 // known, are left out. Maps are read only for what no shorter way tells.
-func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]int64, acked map[wire.Partition]mirror.Point) (map[cluster.TopicPartition]int64, error) {
+func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]int64, acked map[wire.Partition]mirror.Point) (map[cluster.TopicPartition]executor.CopyPlace, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	found := map[cluster.TopicPartition]int64{}
+	found := map[cluster.TopicPartition]executor.CopyPlace{}
 	var missing []wire.Partition
 	open := map[cluster.TopicPartition]int64{}
 	for tp, at := range positions {
@@ -42,10 +54,10 @@ func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]in
 		last, before := k.known[tp]
 		switch {
 		case !told || at > end.Source:
-		case before && last.Source == at:
-			found[tp] = last.Target
+		case before && last.position == at:
+			found[tp] = last.at
 		case at == end.Source:
-			found[tp] = end.Target
+			found[tp] = exactly(end.Target)
 		default:
 			open[tp] = at
 			if m := k.maps[p]; m == nil || m.End().Source < at {
@@ -69,19 +81,19 @@ func (k *places) of(ctx context.Context, positions map[cluster.TopicPartition]in
 		case m == nil:
 			continue
 		case m.End().Source < at && m.End().Target < acked[p].Target:
-			continue // what is acknowledged was kept, and the map that tells of it not yet
+			continue // what is acknowledged is not all in the map that was kept
 		case m.End().Source < at: // behind the last record nothing is to be copied
-			found[tp] = acked[p].Target
+			found[tp] = exactly(acked[p].Target)
 		default:
 			to, err := m.Place(at)
 			if err != nil {
 				return nil, fmt.Errorf("translating offset %d of %s: %w", at, tp, err)
 			}
-			found[tp] = to
+			found[tp] = executor.CopyPlace{Offset: to.Target, Latest: to.Latest}
 		}
 	}
 	for tp, to := range found {
-		k.known[tp] = mirror.Point{Source: positions[tp], Target: to}
+		k.known[tp] = placed{positions[tp], to}
 	}
 	return found, nil
 }
@@ -127,5 +139,5 @@ func (k *places) forget(topics map[string]bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	maps.DeleteFunc(k.maps, func(p wire.Partition, _ *mirror.Map) bool { return topics[p.Topic] })
-	maps.DeleteFunc(k.known, func(tp cluster.TopicPartition, _ mirror.Point) bool { return topics[tp.Topic] })
+	maps.DeleteFunc(k.known, func(tp cluster.TopicPartition, _ placed) bool { return topics[tp.Topic] })
 }

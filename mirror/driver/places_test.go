@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"kplan/executor"
 	"kplan/internal/cluster"
 	"kplan/mirror"
 	"kplan/mirror/wire"
@@ -35,7 +36,35 @@ func TestReadingMapsHoldsNobodyUp(t *testing.T) {
 	at := cluster.TopicPartition{Topic: "orders"}
 	acked := map[wire.Partition]mirror.Point{{Topic: "orders"}: {Source: 10, Target: 13}}
 	got, err := k.of(t.Context(), map[cluster.TopicPartition]int64{at: 4}, acked)
-	if err != nil || got[at] != 7 {
+	if err != nil || got[at] != exactly(7) {
 		t.Errorf("its place is %v, %v", got, err)
+	}
+}
+
+// A map that its owner did not come to keep whole says nothing of positions behind
+// its end, though more is acknowledged: only behind all that is, nothing is left
+// to copy.
+func TestPlacesBehindAMapThatIsShort(t *testing.T) {
+	m, err := mirror.NewMap(mirror.Point{})
+	if err == nil {
+		err = m.Append(mirror.Segment{Source: 0, Target: 0, Length: 10})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := cluster.TopicPartition{Topic: "orders"}
+	for _, c := range []struct {
+		acked, position int64
+		want            executor.CopyPlace
+		known           bool
+	}{{30, 20, executor.CopyPlace{}, false}, {30, 4, exactly(4), true}, {10, 20, exactly(10), true}} {
+		k := newPlaces(func(context.Context, []wire.Partition) (map[wire.Partition]*mirror.Map, error) {
+			return map[wire.Partition]*mirror.Map{{Topic: "orders"}: m.Clone()}, nil
+		})
+		got, err := k.of(t.Context(), map[cluster.TopicPartition]int64{at: c.position}, map[wire.Partition]mirror.Point{{Topic: "orders"}: {Source: 40, Target: c.acked}})
+		place, known := got[at]
+		if err != nil || known != c.known || place != c.want {
+			t.Errorf("with %d acknowledged, position %d is at %+v, known %t, %v", c.acked, c.position, place, known, err)
+		}
 	}
 }

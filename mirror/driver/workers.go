@@ -171,7 +171,7 @@ func (w *Workers) Throttle(ctx context.Context, bytesPerSecond int64) error {
 }
 
 // Translate looks positions up in what the workers keep.
-func (w *Workers) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]int64, error) {
+func (w *Workers) Translate(ctx context.Context, positions map[cluster.TopicPartition]int64) (map[cluster.TopicPartition]executor.CopyPlace, error) {
 	_, topics := partitionsIn(positions)
 	acked, err := w.acked(ctx, topics)
 	if err != nil {

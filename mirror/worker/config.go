@@ -48,6 +48,8 @@ type Config struct {
 	Once           bool          // end when what was there at the start is copied
 	Patience       time.Duration // with Once: for the directions; 0: 10 min
 
+	Positions mirror.Positions // of the source's groups; nil: the offset maps stay as they are
+
 	// Survey looks which topics are to be copied, and which can be now; those
 	// that wait for apply are among them. It is called again and again.
 	Survey func(context.Context) (map[string]Topic, error)

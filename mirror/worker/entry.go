@@ -88,6 +88,11 @@ func (w *Worker) entry(told *mirror.Entry) mirror.Entry {
 	if client := w.client.Load(); client != nil {
 		told.Member, _ = client.GroupMetadata()
 	}
+	maps := w.copier.Maps()
+	told.Maps = maps.Bytes
+	if maps.Whole != nil {
+		told.MapsWhole = maps.Whole.Error()
+	}
 	all := w.copier.Status()
 	told.Rate = mirror.Total(all).ByteRate
 	for _, s := range all {

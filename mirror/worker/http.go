@@ -134,6 +134,10 @@ func metrics(migration string, s Standing) []byte {
 	fmt.Fprintf(&b, "kplan_mirror_bytes_per_second{%s} %.0f\n", common, total.ByteRate)
 	family("kplan_mirror_limit", "gauge", "1 for what limits the copy.")
 	fmt.Fprintf(&b, "kplan_mirror_limit{%s,limit=%q} 1\n", common, total.Limit)
+	family("kplan_mirror_map_bytes", "gauge", "What the offset maps of this worker take in memory; absent before the first look at them.")
+	if s.Maps.Bytes > 0 {
+		fmt.Fprintf(&b, "kplan_mirror_map_bytes{%s} %d\n", common, s.Maps.Bytes)
+	}
 	leased := 1
 	if s.NoLease != nil {
 		leased = 0

@@ -81,7 +81,7 @@ func TestNothingIsTakenWithoutALease(t *testing.T) {
 // With very many partitions there are series by topic only.
 func TestMetricsAreBounded(t *testing.T) {
 	now := time.Now()
-	s := Standing{Topics: 2}
+	s := Standing{Topics: 2, Maps: mirror.Maps{Bytes: 12345}}
 	for i := range mostSeries {
 		s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: fmt.Sprint("t", i%2), Number: int32(i)}, Records: 2, Bytes: 30, Mark: 5, Heard: now, Moved: now})
 	}
@@ -95,7 +95,7 @@ func TestMetricsAreBounded(t *testing.T) {
 		"kplan_mirror_records_total{migration=\"m\",topic=\"t0\"} 1000\n", "kplan_mirror_records_total{migration=\"m\",topic=\"t1\"} 1001\n",
 		"kplan_mirror_bytes_total{migration=\"m\",topic=\"t0\"} 15000\n", "kplan_mirror_lag_records{migration=\"m\",topic=\"t1\"} 2500\n",
 		"kplan_mirror_partitions{migration=\"m\",phase=\"stopped\"} 1\n", "kplan_mirror_lease{migration=\"m\"} 1\n",
-		"kplan_mirror_limit{migration=\"m\",limit=\"nothing\"} 1\n",
+		"kplan_mirror_limit{migration=\"m\",limit=\"nothing\"} 1\n", "kplan_mirror_map_bytes{migration=\"m\"} 12345\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)

@@ -17,11 +17,12 @@ type Standing struct {
 	// free after Free at most; nil: none does.
 	Silent *mirror.Sign
 	Free   time.Duration
+	Maps   mirror.Maps
 }
 
 // Standing says how the worker is now. It may be asked at any time.
 func (w *Worker) Standing() Standing {
-	s := Standing{Partitions: w.copier.Status(), NoLease: w.lease.check()}
+	s := Standing{Partitions: w.copier.Status(), NoLease: w.lease.check(), Maps: w.copier.Maps()}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	s.Assigned = len(w.assigned)

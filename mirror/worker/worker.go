@@ -69,7 +69,7 @@ func New(conf Config) (*Worker, error) {
 	w.rate.Store(conf.BytesPerSecond)
 	var err error
 	w.copier, err = mirror.New(mirror.Config{
-		Source: conf.Source, Target: conf.Target, Producer: conf.Producer, Store: w.keeper, Limits: conf.Limits, Log: conf.Log,
+		Source: conf.Source, Target: conf.Target, Producer: conf.Producer, Store: w.keeper, Limits: conf.Limits, Log: conf.Log, Positions: conf.Positions,
 		Lease: w.leased, MaxAge: conf.MaxAge, Wait: conf.Wait,
 	})
 	return w, err
