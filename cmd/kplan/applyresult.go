@@ -33,6 +33,8 @@ type applyDoc struct {
 	Held          []string      `json:"held"`             // topics whose retention is held on the target
 	Fences        []fenceDoc    `json:"fences,omitempty"` // that stand on the source (R8)
 	Diff          diff.Doc      `json:"diff"`
+
+	lockedBy *state.Holder // who goes on now: another kplan; nil: nobody is known to
 }
 
 // parked reports whether the run waits for a person and nothing has failed.
@@ -71,6 +73,7 @@ func (d *applyDoc) fill(r executor.Result) {
 	var lost *state.LeaseLostError
 	if errors.As(r.Err, &lost) {
 		d.Outcome = "the lock was lost"
+		d.lockedBy = lost.By
 	}
 	if len(r.Parked) > 0 && r.Err == nil {
 		d.Outcome = "parked" // also with a service that stands stopped
@@ -167,7 +170,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
 	}
 	for _, s := range doc.Stopped {
-		fmt.Fprintln(&b, stoppedText(s, doc.ExitCode == exitLocked))
+		fmt.Fprintln(&b, stoppedText(s, doc.lockedBy))
 	}
 	for _, p := range doc.Parked {
 		fmt.Fprintf(&b, "Parked at %s: %s\n", p.Address, p.Instruction)
@@ -185,7 +188,9 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 		if by := doc.Paused; by != nil {
 			fmt.Fprintf(&b, "Paused by %s from %s at %s%s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), reasonOf(*by), a.command("resume"))
 		}
-		fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))
+		if doc.lockedBy == nil {
+			fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))
+		}
 	}
 	_, err := io.WriteString(w, report.Printable(b.String()))
 	return err

@@ -54,6 +54,7 @@ func (e *codedError) Unwrap() error { return e.err }
 // its first step, with what it ended.
 type stoppedError struct {
 	services []string
+	by       *state.Holder // of the lock, who goes on with them; nil: nobody is known to
 	err      error
 }
 
@@ -63,17 +64,18 @@ func (e *stoppedError) Error() string {
 		lines = append(lines, text)
 	}
 	for _, s := range e.services {
-		lines = append(lines, stoppedText(s, held(e.err)))
+		lines = append(lines, stoppedText(s, e.by))
 	}
 	return strings.Join(lines, "\n")
 }
 
 func (e *stoppedError) Unwrap() error { return e.err }
 
-// stoppedText says that a service runs nowhere, and how it gets to run.
-func stoppedText(service string, held bool) string {
-	if held {
-		return fmt.Sprintf("Service %s is stopped now; the kplan that has the lock goes on with it.", service)
+// stoppedText says that a service runs nowhere, and how it gets to run. by is who
+// holds the lock; nil: nobody is known to.
+func stoppedText(service string, by *state.Holder) string {
+	if by != nil {
+		return fmt.Sprintf("Service %s is stopped now; the kplan that holds the lock goes on with it: %s.", service, by)
 	}
 	return fmt.Sprintf("Service %s is stopped now; the next apply starts it.", service)
 }
@@ -82,6 +84,9 @@ func stoppedText(service string, held bool) string {
 func exitCode(err error) int {
 	var stopped *stoppedError
 	if errors.As(err, &stopped) {
+		if stopped.by != nil {
+			return plainCode(err)
+		}
 		return leaving(len(stopped.services), plainCode(err), err)
 	}
 	return plainCode(err)
@@ -104,17 +109,13 @@ func codeOf(r executor.Result) int {
 // command ends: with 8, whatever else it was. Only whoever interrupts knows, and
 // another kplan that has the lock goes on with them.
 func leaving(stopped, code int, err error) int {
-	if stopped == 0 || code == exitInterrupted || held(err) {
+	var locked *state.LockedError
+	var lost *state.LeaseLostError
+	others := errors.As(err, &locked) || errors.As(err, &lost) && lost.By != nil
+	if stopped == 0 || code == exitInterrupted || others {
 		return code
 	}
 	return exitStranded
-}
-
-// held reports whether another kplan has the lock.
-func held(err error) bool {
-	var locked *state.LockedError
-	var lost *state.LeaseLostError
-	return errors.As(err, &locked) || errors.As(err, &lost) && lost.By != nil
 }
 
 // plainCode is the exit code of an error, whatever it leaves behind.

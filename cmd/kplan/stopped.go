@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (a *app) leftStopped(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readPatience)
 	defer cancel()
-	services, unknown := a.stoppedNow(ctx)
+	services, by, unknown := a.stoppedNow(ctx)
 	if unknown != nil {
 		if cause := errors.Unwrap(unknown); cause != nil && strings.Contains(err.Error(), cause.Error()) {
 			unknown = errors.New("whether a service stands stopped is not known, for the same reason")
@@ -47,12 +48,17 @@ func (a *app) leftStopped(ctx context.Context, err error) error {
 	if len(services) == 0 {
 		return err
 	}
-	return &stoppedError{services: services, err: err}
+	var lost *state.LeaseLostError
+	if by == nil && errors.As(err, &lost) {
+		by = lost.By
+	}
+	return &stoppedError{services: services, by: by, err: err}
 }
 
-// stoppedNow reads from the state which services stand stopped. Where the files
-// do not tell where the state is, it looks where it is unless they do.
-func (a *app) stoppedNow(ctx context.Context) ([]string, error) {
+// stoppedNow reads from the state which services stand stopped, and which other
+// kplan holds the lock and goes on with them. Where the files do not tell where
+// the state is, it looks where it is unless they do.
+func (a *app) stoppedNow(ctx context.Context) ([]string, *state.Holder, error) {
 	loaded, err := a.tryLoad()
 	if err != nil || loaded.Plan == nil {
 		return a.stoppedHere(ctx)
@@ -60,31 +66,51 @@ func (a *app) stoppedNow(ctx context.Context) ([]string, error) {
 	p := loaded.Plan
 	b, err := a.backend(ctx, p, p.State)
 	if err != nil {
-		return nil, unreadState(err)
+		return nil, nil, unreadState(err)
 	}
-	st, err := b.Read(ctx)
-	if err := errors.Join(err, b.Close()); err != nil {
-		return nil, unreadState(err)
-	}
-	return executor.Stopped(st), nil
+	return stoppedIn(ctx, b)
 }
 
-// stoppedHere looks into every state in the default place.
-func (a *app) stoppedHere(ctx context.Context) ([]string, error) {
+// stoppedIn looks into one state, and closes it.
+func stoppedIn(ctx context.Context, b state.Backend) ([]string, *state.Holder, error) {
+	holder, err := b.Holder(ctx) // before the state: who lets go afterwards has written what it did
+	var st state.State
+	if err == nil {
+		st, err = b.Read(ctx)
+	}
+	if err := errors.Join(err, b.Close()); err != nil {
+		return nil, nil, unreadState(err)
+	}
+	_, host := whoami()
+	if holder != nil && (holder.Brief || holder.PID == os.Getpid() && holder.Host == host) { // it does not apply
+		holder = nil
+	}
+	return executor.Stopped(st), holder, nil
+}
+
+// stoppedHere looks into every state in the default place. Where one of several
+// has a service stopped that nobody goes on with, none is said to be.
+func (a *app) stoppedHere(ctx context.Context) ([]string, *state.Holder, error) {
 	dirs, err := filepath.Glob(filepath.Join(a.dir, ".kplan", "*"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var all []string
+	var by *state.Holder
+	alone := false
 	for _, dir := range dirs {
-		b := state.NewFile(dir, time.Now)
-		st, err := b.Read(ctx)
-		if err := errors.Join(err, b.Close()); err != nil {
-			return nil, unreadState(err)
+		services, holder, err := stoppedIn(ctx, state.NewFile(dir, time.Now))
+		if err != nil {
+			return nil, nil, err
 		}
-		all = append(all, executor.Stopped(st)...)
+		if all = append(all, services...); len(services) > 0 {
+			by, alone = holder, alone || holder == nil
+		}
 	}
-	return all, nil
+	if alone {
+		by = nil
+	}
+	return all, by, nil
 }
 
 func unreadState(err error) error {

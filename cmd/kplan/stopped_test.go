@@ -19,15 +19,6 @@ import (
 	"kplan/plan/graph"
 )
 
-// Taken out: the question who has the lock. A person would be told to apply
-// while another kplan is at it.
-func TestStoppedServicesOfAnotherKplan(t *testing.T) {
-	err := &stoppedError{[]string{"shop"}, &state.LockedError{}}
-	if text := err.Error(); strings.Contains(text, "next apply") || !strings.Contains(text, "Service shop is stopped now; the kplan that has the lock goes on with it.") {
-		t.Errorf("it says: %s", text)
-	}
-}
-
 // Taken out: the services in the decision. An apply that ends for whatever
 // reason while a service runs nowhere would say "error, nothing in flight".
 func TestStoppedServicesDecideTheExitCode(t *testing.T) {
@@ -37,14 +28,15 @@ func TestStoppedServicesDecideTheExitCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		got, want int
 	}{
-		"error before the steps":    {exitCode(&stoppedError{stopped, failed}), exitStranded},
-		"stale plan":                {exitCode(&stoppedError{stopped, stale}), exitStranded},
-		"interrupt":                 {exitCode(&stoppedError{stopped, executor.ErrInterrupted}), exitInterrupted},
-		"locked by another":         {exitCode(&stoppedError{stopped, &state.LockedError{}}), exitLocked},
+		"error before the steps":    {exitCode(&stoppedError{stopped, nil, failed}), exitStranded},
+		"stale plan":                {exitCode(&stoppedError{stopped, nil, stale}), exitStranded},
+		"interrupt":                 {exitCode(&stoppedError{stopped, nil, executor.ErrInterrupted}), exitInterrupted},
+		"locked by another":         {exitCode(&stoppedError{stopped, nil, &state.LockedError{}}), exitLocked},
 		"nothing stopped":           {exitCode(stale), exitStale},
 		"failed run":                {codeOf(executor.Result{Err: failed, Stopped: stopped}), exitStranded},
 		"restored":                  {codeOf(executor.Result{Err: failed, Restored: stopped}), exitRestored},
 		"one restored, one not":     {codeOf(executor.Result{Err: failed, Restored: stopped, Stranded: []*executor.StrandedError{{}}}), exitStranded},
+		"another applies":           {exitCode(&stoppedError{stopped, &state.Holder{}, failed}), exitError},
 		"interrupted run":           {codeOf(executor.Result{Err: executor.ErrInterrupted, Stopped: stopped}), exitInterrupted},
 		"parked":                    {codeOf(executor.Result{Parked: []executor.StepParked{{}}}), exitParked},
 		"parked, stopped":           {codeOf(executor.Result{Parked: []executor.StepParked{{}}, Stopped: stopped}), exitStranded},
@@ -126,6 +118,37 @@ func TestEveryEndNamesWhatIsStopped(t *testing.T) {
 		if doc := errorDocOf(err); doc.ExitCode != exitStranded || !slices.Equal(doc.Stopped, want) {
 			t.Errorf("%s: the document says %+v", name, doc)
 		}
+	}
+}
+
+// Taken out: who holds the lock. Whoever may not apply now would be told to, while
+// another one is starting the service.
+func TestStoppedWhileAnotherApplies(t *testing.T) {
+	a := stoppedPlan(t)
+	other := state.Holder{Who: "an apply", Host: "elsewhere", PID: os.Getpid() + 1}
+	held, err := state.NewFile(filepath.Join(a.dir, ".kplan", "orders"), time.Now).Acquire(t.Context(), other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := errors.New("a certificate has expired")
+	told := a.leftStopped(t.Context(), failed)
+	if text := told.Error(); !strings.Contains(text, "Service shop is stopped now; the kplan that holds the lock goes on with it: an apply on elsewhere") || strings.Contains(text, "next apply") {
+		t.Errorf("it says %s", text)
+	}
+	if code := exitCode(told); code != exitError {
+		t.Errorf("exit code %d", code)
+	}
+	if err := held.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if text := a.leftStopped(t.Context(), failed).Error(); !strings.Contains(text, "the next apply starts it") {
+		t.Errorf("when nobody applies it says %s", text)
+	}
+	doc := applyDoc{Stopped: []string{"shop"}, Outcome: "failed"}
+	doc.fill(executor.Result{Err: &state.LeaseLostError{By: &other}, Stopped: []string{"shop"}})
+	var b bytes.Buffer
+	if err := a.conclude(&b, doc); err != nil || strings.Contains(b.String(), "next apply starts") || strings.Contains(b.String(), "To go on") {
+		t.Errorf("it concludes %s, %v", b.String(), err)
 	}
 }
 
