@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -39,7 +40,8 @@ type StateLog struct {
 	topic  string
 	o      StateLogOptions
 	client sarama.Client
-	logs   *logs // for reading
+	logs   *logs        // for reading
+	end    atomic.Int64 // where the log ends at least: behind what was acknowledged here
 
 	mu     sync.Mutex // guards what follows, and that the topic is made once
 	exists bool

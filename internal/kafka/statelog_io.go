@@ -47,7 +47,10 @@ func (l *StateLog) Append(ctx context.Context, keys []string, values [][]byte) (
 		if !errors.Is(block.Err, sarama.ErrNoError) {
 			return 0, l.explain(block.Err)
 		}
-		return block.Offset + int64(len(keys)) - 1, nil
+		last := block.Offset + int64(len(keys)) - 1
+		for known := l.end.Load(); last >= known && !l.end.CompareAndSwap(known, last+1); known = l.end.Load() {
+		}
+		return last, nil
 	})
 }
 
@@ -80,6 +83,13 @@ func (l *StateLog) explain(code sarama.KError) error {
 // the time of the call, and returns the offset to go on from. A topic that does
 // not exist has no entries. One that has lost entries, because it was made anew
 // or records were deleted, is a *StateTopicError.
+//
+// The high watermark is that of the broker which is taken for the leader. One that
+// was deposed and has not noticed may tell an older one, so that what comes is what
+// was true a moment ago; executor/state decides nothing by that alone, but by what
+// lies before an entry of its own, which no such broker can take. One whose log
+// ends before what was read or acknowledged here is not believed: who leads is
+// asked anew.
 func (l *StateLog) Read(ctx context.Context, from int64, each func(offset int64, key string, value []byte) error) (next int64, err error) {
 	if exists, err := l.there(ctx); err != nil || !exists {
 		return from, err
@@ -93,12 +103,16 @@ func (l *StateLog) Read(ctx context.Context, from int64, each func(offset int64,
 			if end < 0 {
 				end = f.HighWatermark
 			}
-			if end < from {
-				return fmt.Errorf("the log of topic %q ends at %d and was read up to %d: its leader lags behind, or entries are lost", l.topic, end, from)
+			if known := max(from, l.end.Load()); end < known {
+				l.logs.forget(cluster.TopicPartition{Topic: l.topic})
+				return fmt.Errorf("the log of topic %q ends at %d and is known up to %d: its leader lags behind, or entries are lost", l.topic, end, known)
 			}
 			from, err = deliver(f.Records, from, end, each)
 			return err
 		})
+		if errors.Is(err, errHeldBack) {
+			continue // the broker reads the next request when its time has come
+		}
 		if errors.Is(err, sarama.ErrOffsetOutOfRange) {
 			return from, l.refuse(fmt.Sprintf("there is nothing at offset %d any more: it was deleted and made anew, or records were deleted. If another kplan works on this migration, stop it, and compare both clusters by hand", from), err)
 		}
@@ -120,6 +134,9 @@ func (l *StateLog) fetch(ctx context.Context, from int64, size int32, use func(w
 	asking, cancel := context.WithTimeoutCause(ctx, 2*stateTimeout, fmt.Errorf("the topic %s: %w", l.topic, sarama.ErrRequestTimedOut))
 	defer cancel()
 	answer, err := l.ask(asking, from, size)
+	if errors.Is(err, errHeldBack) {
+		return err
+	}
 	if err != nil {
 		l.logs.forget(cluster.TopicPartition{Topic: l.topic}) // the next try finds out anew who leads
 		return fmt.Errorf("asking the leader of topic %q: %w", l.topic, err)
@@ -142,6 +159,10 @@ func (l *StateLog) ask(ctx context.Context, from int64, size int32) (*wire.Answe
 	}}})
 	if err != nil {
 		return nil, coded(err)
+	}
+	if len(answer.Partitions) == 0 && answer.Throttled > 0 {
+		answer.Release()
+		return nil, errHeldBack
 	}
 	if len(answer.Partitions) != 1 {
 		answer.Release()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,5 +201,71 @@ func TestStateLogTrouble(t *testing.T) {
 	})
 	if _, err := a.Append(ctx, []string{"k"}, [][]byte{[]byte("v")}); !errors.Is(err, stop) {
 		t.Errorf("a broker that does not answer: %v", err)
+	}
+}
+
+// answerFetches lets a test answer the fetches of a cluster, until it says no.
+func (r *rig) answerFetches(answer func() (*kmsg.FetchResponse, bool)) {
+	r.fake.Fake().ControlKey(kmsg.Fetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		resp, more := answer()
+		if !more {
+			return nil, nil, false
+		}
+		r.fake.Fake().KeepControl()
+		resp.SetVersion(req.GetVersion())
+		return resp, nil, true
+	})
+}
+
+// An answer that a client quota holds back has no partitions: that is no broken
+// answer, and what is there is read when the time has come.
+func TestStateLogIsHeldBack(t *testing.T) {
+	r := onEmbedded(t, embedded.Options{})
+	l := r.stateLog(t, "_kplan.orders", kafka.StateLogOptions{})
+	if _, err := l.Append(t.Context(), []string{"k"}, [][]byte{[]byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	var held atomic.Int64
+	r.answerFetches(func() (*kmsg.FetchResponse, bool) {
+		resp := kmsg.NewPtrFetchResponse()
+		resp.ThrottleMillis = 1
+		return resp, held.Add(1) < 3
+	})
+	if entries, next := readLog(t, l, 0); next != 1 || len(entries) != 1 || held.Load() < 3 {
+		t.Errorf("%q, up to %d, after %d answers that were held back", entries, next, held.Load())
+	}
+}
+
+// A broker that was deposed and has not noticed lacks what was acknowledged by its
+// successor: its end is not that of the log, and the next try asks who leads.
+func TestStateLogOfADeposedLeader(t *testing.T) {
+	r := onEmbedded(t, embedded.Options{})
+	l := r.stateLog(t, "_kplan.orders", kafka.StateLogOptions{})
+	for range 2 {
+		if _, err := l.Append(t.Context(), []string{"k"}, [][]byte{[]byte("v")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readLog(t, l, 0)
+	var asked, told atomic.Int64
+	r.fake.Fake().ControlKey(kmsg.Metadata.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.fake.Fake().KeepControl()
+		asked.Add(1)
+		return nil, nil, false
+	})
+	r.answerFetches(func() (*kmsg.FetchResponse, bool) {
+		resp, topic, one := kmsg.NewPtrFetchResponse(), kmsg.NewFetchResponseTopic(), kmsg.NewFetchResponseTopicPartition()
+		one.HighWatermark, one.LastStableOffset = 1, 1
+		topic.Topic, topic.Partitions = "_kplan.orders", append(topic.Partitions, one)
+		resp.Topics = append(resp.Topics, topic)
+		return resp, told.Add(1) < 2
+	})
+	nothing := func(int64, string, []byte) error { return nil }
+	if next, err := l.Read(t.Context(), 1, nothing); err == nil {
+		t.Errorf("it is said to end at %d", next)
+	}
+	before := asked.Load()
+	if _, next := readLog(t, l, 1); next != 2 || asked.Load() == before {
+		t.Errorf("read up to %d, and who leads was asked for %d times", next, asked.Load()-before)
 	}
 }
