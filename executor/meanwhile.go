@@ -3,10 +3,9 @@ package executor
 import (
 	"fmt"
 	"time"
-)
 
-// saysAfter is how long something may take before it is said what is waited for.
-const saysAfter = 5 * time.Second
+	"kplan/internal/cluster"
+)
 
 // meanwhile says what is waited for, again and again, until end is called: a
 // program of a switch may run for minutes, and says nothing here.
@@ -19,7 +18,7 @@ func (r *run) meanwhile(step, text string) (end func()) {
 			select {
 			case <-over:
 				return
-			case <-r.Clock.After(saysAfter):
+			case <-r.Clock.After(cluster.SayAfter):
 			}
 			if s := r.Graph.Step(step); s != nil && r.attempt(step) > 0 {
 				r.progress(s, StepProgress{Text: text})

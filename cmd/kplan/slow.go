@@ -6,18 +6,20 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"kplan/internal/cluster"
 )
 
 // slow says on standard error what a command is at, once that takes longer than
-// five seconds, and every ten seconds after that, until end is called. Questions
-// to a cluster say so themselves: tellWaits.
-func slow(what string) (end func()) { return slowly(os.Stderr, 5*time.Second, 10*time.Second, what) }
+// cluster.SayAfter, and every SayAgain after that, until end is called. Questions to
+// a cluster say so themselves: tellWaits.
+func slow(what string) (end func()) { return slowly(os.Stderr, what) }
 
-func slowly(w io.Writer, after, again time.Duration, what string) (end func()) {
+func slowly(w io.Writer, what string) (end func()) {
 	began, over := time.Now(), make(chan struct{})
 	var said sync.WaitGroup
 	said.Go(func() {
-		for t := time.NewTimer(after); ; t.Reset(again) {
+		for t := time.NewTimer(cluster.SayAfter); ; t.Reset(cluster.SayAgain) {
 			select {
 			case <-over:
 				t.Stop()

@@ -12,13 +12,13 @@ import (
 func TestWhatTakesLongIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		end := slowly(&out, 5*time.Second, 10*time.Second, "writing to the target")
+		end := slowly(&out, "writing to the target")
 		time.Sleep(4 * time.Second)
 		end()
 		if out.Len() > 0 {
 			t.Errorf("after four seconds: %s", out.String())
 		}
-		end = slowly(&out, 5*time.Second, 10*time.Second, "writing to the target")
+		end = slowly(&out, "writing to the target")
 		time.Sleep(26 * time.Second)
 		end()
 		if got := strings.Count(out.String(), "writing to the target.\n"); got != 3 || !strings.HasPrefix(out.String(), "At it for 5s now: ") {

@@ -7,13 +7,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-)
 
-// sayAfter is how long something may take in silence, sayAgain how often it is
-// said after that.
-const (
-	sayAfter = 5 * time.Second
-	sayAgain = 10 * time.Second
+	"kplan/internal/cluster"
 )
 
 // waits says what a cluster is waited for when that takes long: a broker that
@@ -29,6 +24,7 @@ type waits struct {
 	mu    sync.Mutex
 	open  map[*wait]bool
 	timer *time.Timer
+	looks int // number of the look that is due: an earlier one is too late
 }
 
 // wait is one thing that is under way.
@@ -39,7 +35,7 @@ type wait struct {
 }
 
 func newWaits(name string, throttled func() time.Duration, opts []Option) *waits {
-	w := &waits{name: name, after: sayAfter, again: sayAgain, throttled: throttled, open: map[*wait]bool{}}
+	w := &waits{name: name, after: cluster.SayAfter, again: cluster.SayAgain, throttled: throttled, open: map[*wait]bool{}}
 	for _, o := range opts {
 		o(w)
 	}
@@ -50,7 +46,7 @@ func newWaits(name string, throttled func() time.Duration, opts []Option) *waits
 type Option func(*waits)
 
 // OnWait lets tell know what the cluster is waited for, in one line each, as
-// soon as something takes longer than five seconds, and every ten seconds after
+// soon as something takes longer than cluster.SayAfter, and every SayAgain after
 // that. It is called from other goroutines, never twice at once for a cluster.
 func OnWait(tell func(string)) Option { return func(w *waits) { w.tell = tell } }
 
@@ -61,7 +57,7 @@ func (w *waits) begin(what string) *wait {
 	one := &wait{what: what, began: time.Now()}
 	w.open[one] = true
 	if w.timer == nil {
-		w.timer = time.AfterFunc(w.after, w.look)
+		w.lookIn(w.after)
 	}
 	return one
 }
@@ -73,7 +69,15 @@ func (w *waits) end(one *wait) {
 	if len(w.open) == 0 {
 		w.timer.Stop()
 		w.timer = nil
+		w.looks++ // one that waits for mu is not stopped
 	}
+}
+
+// lookIn looks once more after a while. mu is held.
+func (w *waits) lookIn(d time.Duration) {
+	w.looks++
+	number := w.looks
+	w.timer = time.AfterFunc(d, func() { w.look(number) })
 }
 
 func (w *waits) failed(one *wait, err error) {
@@ -82,10 +86,10 @@ func (w *waits) failed(one *wait, err error) {
 	one.last = err
 }
 
-func (w *waits) look() {
+func (w *waits) look(number int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.open) == 0 {
+	if number != w.looks {
 		return
 	}
 	var oldest *wait
@@ -95,13 +99,13 @@ func (w *waits) look() {
 		}
 	}
 	if left := w.after - time.Since(oldest.began); left > 0 {
-		w.timer = time.AfterFunc(left, w.look)
+		w.lookIn(left)
 		return
 	}
 	if w.tell != nil {
 		w.tell(w.line(oldest))
 	}
-	w.timer = time.AfterFunc(w.again, w.look)
+	w.lookIn(w.again)
 }
 
 // line is what a person reads.
