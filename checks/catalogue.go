@@ -146,7 +146,7 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "it is nowhere above them", "fail": "a partition takes no write with acks=all, or would take none: apply does not begin"},
 		},
 		{
-			Name: NameTransactions, Asks: "Is no transaction open for long on the source? (R4)", Waivable: true, Rights: readTopics + " Describe on transactional ids, to see their names.",
+			Name: NameTransactions, Asks: "Is no transaction open for long on the source? (R4)", Waivable: true, Rights: "Read on the selected topics of the source, Describe on transactional ids, to see names and ages.",
 			Evidence: "Of topics that services still write on the source: partitions whose last stable offset is behind the high watermark. Their leaders tell the producers (DescribeProducers, from 2.8), the coordinators names and ages (from 3.0).",
 			Verdicts: map[string]string{"pass": "none is open for a minute or more", "fail": "one is: its topic would have no boundary", "unknown": "nobody tells since when it is open, or the brokers could not be asked"},
 		},
@@ -181,7 +181,7 @@ func movingEntries() []Entry {
 			Verdicts: map[string]string{"pass": "nothing, nobody", "fail": "a member, or an unread record", "unknown": "neither the source nor the state knows the position any more, or what lies there cannot be read", "error": "the source could not be read"},
 		},
 		{
-			Name: NameStray, Asks: "Does nobody write on the source any more? (R6)", Rights: readTopics,
+			Name: NameStray, Asks: "Does nobody write on the source any more? (R6)", Rights: "Read on the selected topics of the source.",
 			Evidence: "For topics that have moved: a read from the boundary on.",
 			Verdicts: map[string]string{"pass": "nothing behind the boundary", "fail": "a record, by offset and producer id", "unknown": "what lies there cannot be read", "error": "the source could not be read"},
 		},

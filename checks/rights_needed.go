@@ -49,8 +49,8 @@ func RightsNeeded() []Right {
 
 func sourceRights() []Right {
 	moves := func(g RightsGround) bool { return len(g.groups()) > 0 }
-	lists := func(g RightsGround) bool { return moves(g) && g.Transactions }
-	const whenGroups, whenListed = "services have groups", "services have groups, and the brokers are of 3.0 or later"
+	lists := func(g RightsGround) bool { return g.Transactions && (moves(g) || writes(g)) }
+	const whenGroups, whenListed = "services have groups", "services have groups or write topics, and the brokers are of 3.0 or later"
 	return []Right{
 		{
 			Place: OnSource, Resource: "cluster", Operation: "describe", applies: always, names: ofCluster,
@@ -80,7 +80,7 @@ func sourceRights() []Right {
 			For:   "knowing whether there were ever transactions that could hold offsets of a group (R9), and with a mirror whether all groups are listed: without it its offset maps grow",
 		}, {
 			Place: OnSource, Resource: "transactional_id", Names: "every transactional id", Operation: "describe", When: whenListed, applies: lists, names: ofEverything,
-			For: "finding open transactions that hold offsets of a group (R9)",
+			For: "finding open transactions that hold offsets of a group (R9), names and ages of those that are open on topics that services write (R4)",
 		}, {
 			Place: OnSource, Resource: "cluster", Operation: "alter", When: `the fence is "acl" and a writer names its principals`, applies: fences, names: ofCluster,
 			For: "setting and removing the fence (R8)",
@@ -93,6 +93,11 @@ func hasWorkers(g RightsGround) bool { return hasMirror(g) && g.Plan.Migration.M
 
 // ownName begins what is kplan's own for a migration.
 func ownName(g RightsGround) string { return cluster.OwnPrefix + g.Plan.Migration.Name }
+
+// writes reports whether a service of the plan writes.
+func writes(g RightsGround) bool {
+	return slices.ContainsFunc(g.Plan.Migration.Services, func(s *plan.Service) bool { return len(s.Produces) > 0 })
+}
 
 // fences reports whether the plan has a writer to fence off.
 func fences(g RightsGround) bool {

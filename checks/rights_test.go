@@ -320,3 +320,20 @@ func TestRightsWhereThereNeverWasAGroup(t *testing.T) {
 		})
 	}
 }
+
+// A service that writes and has no group needs the names of transactions as well:
+// those that are open on its topics are found before it is stopped (R4).
+func TestRightsOfAProducer(t *testing.T) {
+	g, told := allowed()
+	told.Rules = told.Rules[:1]
+	s := g.Plan.Migration.Services[0]
+	s.Groups, s.Consumes = nil, nil
+	got := checks.Failing(checks.Rights(g, checks.OnSource, g.Plan.Migration.Source, told))
+	if len(got) != 1 || got[0].Object.Name != "source Describe on transactional ids" {
+		t.Errorf("of a producer: %+v", got)
+	}
+	s.Produces = nil
+	if got := checks.Failing(checks.Rights(g, checks.OnSource, g.Plan.Migration.Source, told)); len(got) > 0 {
+		t.Errorf("of nobody who writes or has a group: %+v", got)
+	}
+}

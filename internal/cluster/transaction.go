@@ -16,7 +16,7 @@ type OpenTransaction struct {
 	ProducerEpoch    int32
 	CoordinatorEpoch int32
 
-	TransactionalID string    // empty: no coordinator lists it (it hangs), or the brokers are older than 3.0
+	TransactionalID string    // empty: no coordinator lists it (it hangs, or kplan may not describe the id), or the brokers are older than 3.0
 	Coordinator     int32     // the broker that coordinates it; -1: not known
 	Since           time.Time // when it began, by its coordinator; zero: not known
 	Written         time.Time // the time stamp of its producer's last record there; zero: not known

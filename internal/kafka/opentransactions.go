@@ -17,10 +17,10 @@ import (
 // OpenTransactions returns the transactions that are open on partitions, by
 // partition and start: leaders tell their producers (DescribeProducers, KIP-664,
 // brokers from 2.8), and coordinators their names and ages (ListTransactions and
-// DescribeTransactions, from 3.0). One that no coordinator lists hangs: nothing
-// will end it. Older brokers give cluster.ErrTransactionsUnknown. It needs Read
-// on the topics, and sees the names of those transactional ids only that it may
-// describe.
+// DescribeTransactions, from 3.0). One that no coordinator lists hangs, and nothing
+// will end it, or kplan may not describe its transactional id: the answers do not
+// tell which. Older brokers give cluster.ErrTransactionsUnknown. It needs Read on
+// the topics.
 func (c *Client) OpenTransactions(ctx context.Context, partitions map[string][]int32) ([]cluster.OpenTransaction, error) {
 	var told map[string]map[int32]sarama.DescribeProducersResponsePartition
 	err := c.retry(ctx, "asking for the producers of open transactions", func() (err error) {
