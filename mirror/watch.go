@@ -127,23 +127,36 @@ func (w *Watch) Living(ctx context.Context, shelf Shelf, waits func([]Sign)) ([]
 // Bury takes the entries of workers away of which nothing can arrive any more. One
 // that wakes up nevertheless is not overlooked: by its claim of the entry, or by
 // this one's, either finds that the other came first, and it has no lease before
-// it has entered itself anew.
+// it has entered itself anew. Several look after the workers: what one has taken
+// away meanwhile is not written about again.
 func Bury(ctx context.Context, shelf Shelf, signs []Sign) error {
-	var errs []error
-	for _, s := range signs {
-		if s.Left > 0 {
-			continue
-		}
-		name := workerPrefix + s.ID
-		if err := claim(ctx, shelf, []string{name}, nil); err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		now, err := Entries(ctx, shelf)
-		if err == nil && now[s.ID].Serial == s.Serial {
-			err = shelf.Put(ctx, map[string][]byte{name: nil})
-		}
-		errs = append(errs, err)
+	dead, err := stillThere(ctx, shelf, slices.DeleteFunc(slices.Clone(signs), func(s Sign) bool { return s.Left > 0 }))
+	if err != nil || len(dead) == 0 {
+		return err
 	}
-	return errors.Join(errs...)
+	var names []string
+	for _, s := range dead {
+		names = append(names, workerPrefix+s.ID)
+	}
+	late := claim(ctx, shelf, names, nil)
+	if late != nil && !errors.As(late, new(superseded)) {
+		return late
+	}
+	if dead, err = stillThere(ctx, shelf, dead); err != nil || len(dead) == 0 {
+		return errors.Join(late, err)
+	}
+	gone := map[string][]byte{}
+	for _, s := range dead {
+		gone[workerPrefix+s.ID] = nil
+	}
+	return errors.Join(late, shelf.Put(ctx, gone))
+}
+
+// stillThere are those whose entries are as they were.
+func stillThere(ctx context.Context, shelf Shelf, signs []Sign) ([]Sign, error) {
+	if len(signs) == 0 {
+		return nil, nil
+	}
+	now, err := Entries(ctx, shelf)
+	return slices.DeleteFunc(signs, func(s Sign) bool { return now[s.ID].Serial != s.Serial }), err
 }

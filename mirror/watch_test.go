@@ -138,16 +138,74 @@ func TestBury(t *testing.T) {
 	}
 	superseded := func() {
 		t.Helper()
-		if late := (*state.SupersededError)(nil); !errors.As(enter(3), &late) {
+		if late := (*state.SupersededError)(nil); !errors.As(enter(9), &late) {
 			t.Error("it does not hear that somebody has looked whether it is dead")
 		}
+	}
+	now = 4 * time.Second
+	if signs, err = watch.Look(t.Context(), s); err == nil { // seen anew, as it is
+		now = 6 * time.Second
+		signs, err = watch.Look(t.Context(), s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	awake := &counted{Shelf: s, before: func() error { return enter(3) }} // it wakes up at the last moment
+	if err := mirror.Bury(t.Context(), awake, signs); err != nil || awake.claims != 1 || awake.puts != 0 {
+		t.Errorf("it has claimed %d times and written %d times, %v", awake.claims, awake.puts, err)
 	}
 	superseded()
 	if err := errors.Join(mirror.ClaimEntry(t.Context(), own, "a"), enter(4)); err != nil {
 		t.Error(err)
 	}
 	bury(1)
-	now = 10 * time.Second
+	now = 20 * time.Second
 	bury(0)
 	superseded() // it has to claim it anew, and to read the directions before it has a lease
+}
+
+// counted is a shelf that counts what is written.
+type counted struct {
+	state.Shelf
+	before       func() error // called before a claim; nil: nothing is
+	claims, puts int
+}
+
+func (c *counted) Claim(ctx context.Context, scopes []string, lease func() error) error {
+	c.claims++
+	if c.before != nil {
+		if err := c.before(); err != nil {
+			return err
+		}
+	}
+	return c.Shelf.Claim(ctx, scopes, lease)
+}
+
+func (c *counted) Put(ctx context.Context, values map[string][]byte) error {
+	c.puts++
+	return c.Shelf.Put(ctx, values)
+}
+
+// The dead are taken away together, and by one of those who look after them: what
+// is gone already is not written about.
+func TestBuryWritesOnce(t *testing.T) {
+	s := &counted{Shelf: state.NewFileShelf(t.TempDir())}
+	for _, id := range []string{"a", "b", "c"} {
+		if err := mirror.Enter(t.Context(), s, mirror.Entry{ID: id, Serial: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signs, err := mirror.NewWatch(func() time.Duration { return time.Hour }, nil).Look(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.puts = 0
+	for range 3 { // as several do that have looked at the same moment
+		if err := mirror.Bury(t.Context(), s, signs); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := mirror.Entries(t.Context(), s); err != nil || len(left) > 0 || s.claims != 1 || s.puts != 1 {
+		t.Errorf("%d are left, claimed %d times, written %d times, %v", len(left), s.claims, s.puts, err)
+	}
 }

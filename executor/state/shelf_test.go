@@ -366,6 +366,37 @@ func TestLogShelfClaim(t *testing.T) {
 	shelve(t, a, map[string][]byte{"map/orders/1/000000": []byte("unclaimed")})
 }
 
+// A claim takes away what does not count of its own names, and of no other that only
+// begins alike: a claim that is taken away there may have kept something out.
+func TestLogShelfClaimLeavesOthersAlone(t *testing.T) {
+	log := &lateLog{}
+	s := state.NewLogShelf(log, "the topic", state.TTL(time.Second))
+	for range 2 {
+		for _, scope := range []string{"acked/orders/10", "map/orders/10/"} {
+			if err := s.Claim(t.Context(), []string{scope}, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		shelve(t, s, map[string][]byte{"map/orders/10/000000": []byte("x"), "acked/orders/10": []byte("x")})
+	}
+	log.compact(0)
+	before := log.living()
+	if err := s.Claim(t.Context(), []string{"acked/orders/1", "map/orders/1/"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	log.compact(0)
+	if after := log.living(); len(after) != len(before)+2 {
+		t.Errorf("left are %q, of %q", after, before)
+	}
+	if err := s.Claim(t.Context(), []string{"map/orders/"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	log.compact(0)
+	if after := log.living(); len(after) >= len(before)+3 {
+		t.Errorf("nothing is taken away under a scope: %q", after)
+	}
+}
+
 // Whoever stood still and has no lease any more claims nothing: the owner goes on
 // keeping what it has.
 func TestShelfClaimAsksForTheLease(t *testing.T) {

@@ -164,13 +164,17 @@ func (f *shelfFold) open(p shelfPut) bool {
 	return p.epoch >= f.epochOf(p.name) && p.after(f.values[p.name])
 }
 
-// staleIn are the keys under a scope that do not count. Those of earlier claims
-// come last: without them, what they keep out would count again.
-func (f *shelfFold) staleIn(scope string) []string {
+// staleIn are the keys under a scope that do not count; names are those that have
+// some, in order. Those of earlier claims come last: without them, what they keep
+// out would count again.
+func (f *shelfFold) staleIn(scope string, names []string) []string {
+	if !strings.HasSuffix(scope, "/") {
+		return f.stale[scope] // one that only begins alike is another name
+	}
 	var all []string
-	for name, keys := range f.stale {
-		if name != scope && strings.HasPrefix(name, scope) {
-			all = append(all, keys...)
+	for i, _ := slices.BinarySearch(names, scope); i < len(names) && strings.HasPrefix(names[i], scope); i++ {
+		if names[i] != scope {
+			all = append(all, f.stale[names[i]]...)
 		}
 	}
 	slices.Sort(all)

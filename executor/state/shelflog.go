@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,8 +100,9 @@ func (s *LogShelf) Claim(ctx context.Context, scopes []string, lease func() erro
 		return err
 	}
 	var puts []shelfPut
+	names := slices.Sorted(maps.Keys(s.fold.stale)) // once: there may be many of both
 	for _, scope := range scopes {
-		puts = append(puts, shelfPut{name: scope, shelved: shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}, stale: s.fold.staleIn(scope)})
+		puts = append(puts, shelfPut{name: scope, shelved: shelved{kind: entryClaim, epoch: s.fold.owners[scope].epoch + 1}, stale: s.fold.staleIn(scope, names)})
 	}
 	late, err := s.putAll(ctx, puts)
 	if err != nil {

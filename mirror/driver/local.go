@@ -120,7 +120,7 @@ func (m *Local) take(ctx context.Context, topics []string) error {
 	if err := m.limits(ctx, topics, assigned); err != nil {
 		return err
 	}
-	if err := m.Keeper.Unsettle(ctx, partitions); err != nil {
+	if err := m.unsettle(ctx, assigned); err != nil {
 		return err
 	}
 	again := map[string]bool{}
@@ -152,6 +152,21 @@ func (m *Local) take(ctx context.Context, topics []string) error {
 	go func() { m.ended <- copier.Run(running) }()
 	go m.follow(running)
 	return nil
+}
+
+// unsettle takes back what says that partitions were left in order, where something
+// does: of thousands that are copied for the first time nothing is kept.
+func (m *Local) unsettle(ctx context.Context, assigned map[wire.Partition]mirror.Assignment) error {
+	var settled []wire.Partition
+	for p, a := range assigned {
+		if a.Settled {
+			settled = append(settled, p)
+		}
+	}
+	if len(settled) == 0 {
+		return nil
+	}
+	return m.Keeper.Unsettle(ctx, settled)
 }
 
 // partitionsEvery is how often is looked whether topics have got partitions.
