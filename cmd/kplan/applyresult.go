@@ -114,7 +114,7 @@ func (d *applyDoc) unrecorded(err, failure error) {
 
 // finish prints the final document or text and returns the exit code.
 func (a *app) finish(cmd *cobra.Command, doc applyDoc, result *executor.Result, found *report.Findings) error {
-	doc.FormatVersion = formatVersion
+	doc.FormatVersion = diff.FormatVersion // it has that in it: what breaks readers of the one breaks those of the other
 	doc.Errors, doc.Restored, doc.Stranded, doc.Stopped = some(doc.Errors), some(doc.Restored), some(doc.Stranded), some(doc.Stopped)
 	doc.Held = some(doc.Held)
 	if doc.Parked == nil {

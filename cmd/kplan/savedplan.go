@@ -16,7 +16,8 @@ import (
 )
 
 // savedPlan is what diff --out writes: what was shown, and how everything that
-// it touches looked then. It holds no secrets.
+// it touches looked then. It holds no secrets. Its format version is that of the
+// diff: what an earlier kplan would take for something else it refuses.
 type savedPlan struct {
 	FormatVersion string            `json:"format_version"`
 	Kplan         string            `json:"kplan"`
@@ -33,7 +34,7 @@ type savedPlan struct {
 func (r *review) save(path string, p *plan.Plan, st state.State) error {
 	who, host := whoami()
 	saved := savedPlan{
-		FormatVersion: formatVersion, Kplan: version, MadeAt: time.Now().UTC().Truncate(time.Second), Who: who, Host: host,
+		FormatVersion: diff.FormatVersion, Kplan: version, MadeAt: time.Now().UTC().Truncate(time.Second), Who: who, Host: host,
 		PlanHash: p.Hash(), Serial: st.Serial, Fingerprint: diff.Fingerprint(r.source, r.target, p.Migration), Diff: r.doc,
 	}
 	if err := mayReplace(path); err != nil {
@@ -77,11 +78,8 @@ func readSaved(path string) (*savedPlan, error) {
 	if err := json.Unmarshal(data, &saved); err != nil || saved.PlanHash == "" {
 		return nil, fmt.Errorf("%s is not a saved plan: make one with kplan diff --out %s", path, path)
 	}
-	if saved.FormatVersion != formatVersion {
-		return nil, fmt.Errorf("%s has format version %s, and this kplan knows %s: make it anew with kplan diff --out", path, saved.FormatVersion, formatVersion)
-	}
-	if saved.Diff.FormatVersion != diff.FormatVersion { // its changes and notes would be taken for something else
-		return nil, fmt.Errorf("the diff in %s has format version %s, and this kplan knows %s: make it anew with kplan diff --out", path, saved.Diff.FormatVersion, diff.FormatVersion)
+	if saved.FormatVersion != diff.FormatVersion { // its changes and notes would be taken for something else
+		return nil, fmt.Errorf("%s has format version %s, and this kplan knows %s: make it anew with kplan diff --out", path, saved.FormatVersion, diff.FormatVersion)
 	}
 	return &saved, nil
 }

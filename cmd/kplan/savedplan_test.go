@@ -12,7 +12,7 @@ import (
 func TestSavedPlanOfAnOlderDiff(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "saved")
 	for diffVersion, want := range map[string]string{"1.0": "make it anew with kplan diff --out", "2.0": ""} {
-		text := `{"format_version": "` + formatVersion + `", "plan_hash": "x", "diff": {"format_version": "` + diffVersion + `"}}`
+		text := `{"format_version": "` + diffVersion + `", "plan_hash": "x", "diff": {"format_version": "` + diffVersion + `"}}`
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
