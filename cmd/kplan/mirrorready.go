@@ -18,6 +18,7 @@ import (
 	"kplan/mirror/worker"
 	"kplan/plan"
 	"kplan/plan/diff"
+	"kplan/plan/graph"
 )
 
 // wire says how the connections that carry batches reach one of the clusters.
@@ -58,7 +59,7 @@ type readiness struct {
 // survey looks at the selected topics on both sides. What is not ready is said
 // once, and again when it changes.
 func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error) {
-	names, err := r.selected(ctx)
+	names, begun, err := r.selected(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error)
 		return nil, err
 	}
 	topics, unready, pending := ready(names, ways, source, target)
-	r.tell(unready, pending)
+	r.tell(unready, pending, begun)
 	return topics, nil
 }
 
@@ -108,23 +109,23 @@ func ready(names []string, ways mirror.Directions, source, target map[string]clu
 }
 
 // selected is what the state has pinned (R3), before the first apply what the
-// patterns match.
-func (r *readiness) selected(ctx context.Context) ([]string, error) {
+// patterns match; begun: an apply has begun the copy of some.
+func (r *readiness) selected(ctx context.Context) (names []string, begun bool, err error) {
 	st, err := r.scene.backend.Read(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := state.Elsewhere(st, r.scene.backend); err != nil {
-		return nil, fmt.Errorf("%w: %w", worker.ErrOver, err)
+		return nil, false, fmt.Errorf("%w: %w", worker.ErrOver, err)
 	}
 	if st.Selection != nil {
-		return st.Selection.Topics, nil
+		return st.Selection.Topics, st.Steps[graph.MirrorAddress("", "start")].Status == state.Done, nil
 	}
 	topics, err := r.scene.clusters.source.Topics(ctx, r.scene.plan.Migration.Topics.Selects)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return slices.Sorted(maps.Keys(topics)), nil
+	return slices.Sorted(maps.Keys(topics)), false, nil
 }
 
 // prepared says how a topic is to be copied, and why some or all of it cannot be
@@ -152,10 +153,14 @@ func prepared(from cluster.Topic, target map[string]cluster.Topic) (worker.Topic
 	return t, ""
 }
 
-func (r *readiness) tell(unready map[string]string, pending int) {
+func (r *readiness) tell(unready map[string]string, pending int, begun bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if pending > 0 && r.pending == 0 {
+	switch {
+	case pending == 0 || r.pending > 0:
+	case begun:
+		note(r.stderr, "Of %d topics nothing is copied, though an apply has begun the copy: it was an older kplan, which kept nothing that tells workers so, or these topics have come since. Nothing goes on before kplan apply has run once more: %s", pending, r.app.command("apply"))
+	default:
 		note(r.stderr, "Waiting for kplan apply to begin the copy of %d topics: nothing is copied before it has looked whether records of others are in the way, and gates before the mirror are open. Start it: %s", pending, r.app.command("apply"))
 	}
 	r.pending = pending

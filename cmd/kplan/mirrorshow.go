@@ -86,9 +86,11 @@ func mirrorLine(s worker.Standing) string {
 			fmt.Fprintf(&b, ", done in %s", total.ETA.Round(time.Second))
 		}
 	}
+	if s.Pending > 0 {
+		fmt.Fprintf(&b, "; waiting for kplan apply to begin the copy of %d topics", s.Pending)
+	}
 	switch {
 	case s.Topics == 0 && s.Pending > 0:
-		fmt.Fprintf(&b, "; waiting for kplan apply to begin the copy of %d topics", s.Pending)
 	case s.Topics == 0:
 		b.WriteString("; no topic is ready")
 	case s.NoLease != nil:

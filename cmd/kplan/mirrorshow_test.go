@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,7 +40,10 @@ func TestMirrorLine(t *testing.T) {
 		"mirror: 0 partitions, 0 records copied, 0.0 MB/s, 0 records/s; waiting for kplan apply to begin the copy of 2 topics": {Pending: 2},
 		"mirror: 2 partitions, 200 records copied, 2.0 MB/s, 1000 records/s; 1 wait: broker 1 does not answer":                 {Topics: 1, Assigned: 2, Partitions: []mirror.Standing{idle, held}},
 		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s; of 1 is not known yet how much there is to copy":   {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{unheard}},
-		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s":                                                    {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{idle}},
+		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s; waiting for kplan apply to begin the copy of 3 topics": {
+			Topics: 1, Pending: 3, Assigned: 1, Partitions: []mirror.Standing{idle},
+		},
+		"mirror: 1 partitions, 100 records copied, 1.0 MB/s, 500 records/s": {Topics: 1, Assigned: 1, Partitions: []mirror.Standing{idle}},
 		"mirror: 4 partitions, 400 records copied, 4.0 MB/s, 2000 records/s; 6000 to go (6.0 MB), 1s behind; the target is waited for; most behind: t[3] 3000, t[2] 2000, t[1] 1000": {
 			Topics: 1, Assigned: 4, Partitions: []mirror.Standing{idle, part(1, 1000, mirror.BySource, nil), part(2, 2000, mirror.ByTarget, nil), part(3, 3000, mirror.ByTarget, nil)},
 		},
@@ -49,5 +54,24 @@ func TestMirrorLine(t *testing.T) {
 		if got := mirrorLine(s); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
+	}
+}
+
+// A state of an older kplan does not say to workers that an apply has begun the copy:
+// they wait, and say what brings them on.
+func TestWorkersOfAnOlderState(t *testing.T) {
+	var out bytes.Buffer
+	r := &readiness{app: &app{self: "kplan"}, stderr: &out, named: map[string]string{}}
+	for range 2 { // once is enough
+		r.tell(nil, 2, true)
+	}
+	if text := out.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "Of 2 topics nothing is copied, though an apply has begun the copy: it was an older kplan") || !strings.Contains(text, "kplan apply has run once more: kplan ") {
+		t.Errorf("it says %s", text)
+	}
+	out.Reset()
+	r.tell(nil, 0, true)
+	r.tell(nil, 2, false)
+	if text := out.String(); !strings.HasPrefix(text, "Waiting for kplan apply to begin the copy of 2 topics") {
+		t.Errorf("before any apply it says %s", text)
 	}
 }
