@@ -150,9 +150,11 @@ func TestStrangerIsNamedWhileWaitingForQuiet(t *testing.T) {
 				began := time.Now()
 				r := s.apply()
 				err := as[*executor.StrayWriterError](t, r.Err)
-				if err.ProducerID != e.pid || err.Partition.Topic != "t1" || p.log[err.Offset].pid != e.pid {
-					t.Errorf("it names %+v", err)
-				}
+				s.locked(func() { // the services go on
+					if err.ProducerID != e.pid || err.Partition.Topic != "t1" || p.log[err.Offset].pid != e.pid {
+						t.Errorf("it names %+v", err)
+					}
+				})
 				if waited := time.Since(began); waited > 20*time.Second {
 					t.Errorf("it took %s to say so", waited)
 				}

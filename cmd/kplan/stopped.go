@@ -74,9 +74,9 @@ func (a *app) stoppedNow(ctx context.Context) ([]string, *state.Holder, error) {
 // stoppedIn looks into one state, and closes it.
 func stoppedIn(ctx context.Context, b state.Backend) ([]string, *state.Holder, error) {
 	holder, err := b.Holder(ctx) // before the state: who lets go afterwards has written what it did
-	var st state.State
-	if err == nil {
-		st, err = b.Read(ctx)
+	st, unread := b.Read(ctx)
+	if unread != nil { // it is the reason of both, and apply has said it already
+		err = unread
 	}
 	if err := errors.Join(err, b.Close()); err != nil {
 		return nil, nil, unreadState(err)
