@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +15,19 @@ import (
 // what it was about had ended and something else had begun.
 func TestWaitIsSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var said []string
-		w := newWaits("cluster.new", func() time.Duration { return 0 }, []Option{OnWait(func(line string) { said = append(said, line) })})
+		var mu sync.Mutex
+		var lines []string
+		w := newWaits("cluster.new", func() time.Duration { return 0 }, []Option{OnWait(func(line string) {
+			mu.Lock()
+			defer mu.Unlock()
+			lines = append(lines, line)
+		})})
+		all := func() []string {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(lines)
+		}
 		first := w.begin("the first question")
 		late := w.look
 		looks := w.looks
@@ -22,13 +35,11 @@ func TestWaitIsSaidOnce(t *testing.T) {
 		second := w.begin("the second question")
 		late(looks)
 		time.Sleep(cluster.SayAfter + time.Second)
-		synctest.Wait()
-		if len(said) != 1 || !strings.Contains(said[0], "Waiting for cluster.new, for 5s now: the second question.") {
+		if said := all(); len(said) != 1 || !strings.Contains(said[0], "Waiting for cluster.new, for 5s now: the second question.") {
 			t.Errorf("after six seconds: %q", said)
 		}
 		time.Sleep(cluster.SayAgain)
-		synctest.Wait()
-		if len(said) != 2 {
+		if said := all(); len(said) != 2 {
 			t.Errorf("after sixteen seconds: %q", said)
 		}
 		w.end(second)

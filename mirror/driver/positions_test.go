@@ -119,10 +119,18 @@ func (s *stage) places(m executor.Mirror, at []int64, slow int64) (rounded int) 
 	s.t.Helper()
 	tp := cluster.TopicPartition{Topic: "orders"}
 	for i := 0; i < len(at); i += 101 {
-		got, err := m.Translate(s.t.Context(), map[cluster.TopicPartition]int64{tp: at[i]})
-		place, known := got[tp]
-		if err != nil || !known || place.Offset > int64(i) || place.Latest < int64(i) || place.Latest > place.Offset && at[i] >= slow {
-			s.t.Fatalf("the record at %d is at %d, and said to be at %+v (known %t): %v", at[i], i, place, known, err)
+		var place executor.CopyPlace
+		s.until("the place is known", func() bool { // the map is kept after the records have arrived
+			got, err := m.Translate(s.t.Context(), map[cluster.TopicPartition]int64{tp: at[i]})
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			var known bool
+			place, known = got[tp]
+			return known
+		})
+		if place.Offset > int64(i) || place.Latest < int64(i) || place.Latest > place.Offset && at[i] >= slow {
+			s.t.Fatalf("the record at %d is at %d, and said to be at %+v", at[i], i, place)
 		}
 		if place.Latest > place.Offset {
 			rounded++
