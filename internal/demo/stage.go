@@ -38,10 +38,12 @@ type Stage struct {
 	Options
 	PlanDir string
 	Control workload.Control
+
+	disown func() error
 }
 
 // Set writes the plan and the services' definitions and creates the topics on
-// the source. It starts nothing.
+// the source. It starts nothing. The services end with this process.
 func Set(o Options) (*Stage, error) {
 	s := &Stage{Options: o, PlanDir: filepath.Join(o.Dir, "plan")}
 	services := filepath.Join(o.Dir, "services")
@@ -81,7 +83,12 @@ func Set(o Options) (*Stage, error) {
 			return nil, err
 		}
 	}
-	return s, s.createTopics()
+	if err := s.createTopics(); err != nil {
+		return nil, err
+	}
+	var err error
+	s.disown, err = workload.Own(services)
+	return s, err
 }
 
 func (s *Stage) writePlan() error {
@@ -217,4 +224,6 @@ func (s *Stage) stop(ctx context.Context, name string) error {
 }
 
 // Close ends whatever still runs.
-func (s *Stage) Close() error { return s.Control.KillAll(context.Background()) }
+func (s *Stage) Close() error {
+	return errors.Join(s.Control.KillAll(context.Background()), s.disown())
+}

@@ -24,5 +24,5 @@
 //     stands before the input that it came from, so that every prefix of a
 //     ledger is consistent.
 //   - Whether a service runs is told by a file lock that dies with its process,
-//     never by a number in a file.
+//     never by a number in a file; and so is whether anybody wants the services.
 package workload

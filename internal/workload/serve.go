@@ -33,7 +33,7 @@ type instanceRun struct {
 // Serve runs one service on one side until ctx ends (the caller ends it on
 // SIGTERM), then stops cleanly: see the package's invariants. It is the body of
 // the process that Control.Start starts. It also ends when the work directory
-// disappears or the lifetime of services.json is over.
+// disappears, its owner is gone (Own), or the lifetime of services.json is over.
 //
 // It returns ErrAlreadyRuns where the side is taken, and an error where
 // something that was promised could not be kept, such as a record under way that
@@ -71,7 +71,7 @@ func Serve(ctx context.Context, log *slog.Logger, dir, service string, side clus
 	}
 	ctx, cancel := context.WithTimeout(ctx, lifetime)
 	defer cancel()
-	go endWith(ctx, cancel, pidFile(dir, service, side))
+	go endWith(ctx, cancel, dir, pidFile(dir, service, side))
 	conn, err := readConnection(dir, side)
 	if err != nil {
 		return err
@@ -119,24 +119,6 @@ func linger(ctx context.Context, log *slog.Logger, d time.Duration, leave func(e
 		cancel()
 	}()
 	return longer, cancel
-}
-
-// endWith ends the run when its pid file is gone: the test that made the work
-// directory is over.
-func endWith(ctx context.Context, cancel context.CancelFunc, path string) {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-				cancel()
-				return
-			}
-		}
-	}
 }
 
 // takeInstance takes the lock that says that the service runs, and tells who
