@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"kplan/internal/cluster"
 	"kplan/plan"
 )
 
@@ -31,7 +32,7 @@ func Command(on *plan.Cluster, who string, r Right, names []string) string {
 
 func allow(bootstrap, who, resource, operation string, names []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kafka-acls --bootstrap-server %s --add --allow-principal %s --operation %s", bootstrap, quoted(who), cased(operation))
+	fmt.Fprintf(&b, "kafka-acls --bootstrap-server %s --add --allow-principal %s --operation %s", cluster.CommandLine(bootstrap), cluster.CommandLine(who), cased(operation))
 	if resource == "cluster" {
 		b.WriteString(" --cluster")
 		return b.String()
@@ -42,20 +43,9 @@ func allow(bootstrap, who, resource, operation string, names []string) string {
 			fmt.Fprintf(&b, ", and the same for %d more", len(names)-i)
 			break
 		}
-		fmt.Fprintf(&b, " %s %s", flag, quoted(n))
+		fmt.Fprintf(&b, " %s %s", flag, cluster.CommandLine(n))
 	}
 	return b.String()
-}
-
-// quoted is a word for a shell.
-func quoted(word string) string {
-	plain := strings.IndexFunc(word, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-", r)
-	}) < 0
-	if plain && word != "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // cased is an operation as kafka-acls writes it: DescribeConfigs.

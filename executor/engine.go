@@ -229,7 +229,7 @@ func (r *run) pausedBy() *state.Answer {
 // command is what a person types to run kplan with these arguments.
 func (r *run) command(args ...string) string {
 	if r.Command == nil {
-		return CommandLine(append([]string{"kplan"}, args...)...)
+		return cluster.CommandLine(append([]string{"kplan"}, args...)...)
 	}
 	return r.Command(args...)
 }

@@ -40,7 +40,7 @@ func LiftCommands(source *plan.Cluster, f state.Fence) []string {
 	for _, a := range slices.Concat(f.Deny, f.Allow) {
 		who := []string{"--" + a.Permission + "-principal", a.Principal, "--" + a.Permission + "-host", a.Host}
 		what := []string{"--operation", strings.ToUpper(a.Operation[:1]) + a.Operation[1:], "--topic", a.Name}
-		all = append(all, CommandLine(slices.Concat(words, who, what)...))
+		all = append(all, cluster.CommandLine(slices.Concat(words, who, what)...))
 	}
 	return all
 }

@@ -37,7 +37,7 @@ func AbortCommand(c *plan.Cluster, t cluster.OpenTransaction) string {
 	if c.TLS != nil || c.SASL != nil {
 		words = append(words, "--command-config", "admin.properties")
 	}
-	return CommandLine(append(words, "abort", "--topic", t.Partition.Topic, "--partition", strconv.Itoa(int(t.Partition.Partition)), "--start-offset", strconv.FormatInt(t.StartOffset, 10))...)
+	return cluster.CommandLine(append(words, "abort", "--topic", t.Partition.Topic, "--partition", strconv.Itoa(int(t.Partition.Partition)), "--start-offset", strconv.FormatInt(t.StartOffset, 10))...)
 }
 
 // mostOpen is how many open transactions a message names.

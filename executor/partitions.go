@@ -134,7 +134,7 @@ func growCommand(c *plan.Cluster, topic string, total int) string {
 	if c.TLS != nil || c.SASL != nil {
 		words = append(words, "--command-config", "admin.properties")
 	}
-	return CommandLine(append(words, "--alter", "--topic", topic, "--partitions", strconv.Itoa(total))...)
+	return cluster.CommandLine(append(words, "--alter", "--topic", topic, "--partitions", strconv.Itoa(total))...)
 }
 
 // topicsOfService returns what a service writes and reads, and its groups do.

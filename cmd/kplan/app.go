@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
@@ -170,7 +169,7 @@ func (a *app) command(args ...string) string {
 	for _, f := range a.varFiles {
 		words = append(words, "--var-file", f)
 	}
-	return executor.CommandLine(words...)
+	return cluster.CommandLine(words...)
 }
 
 // tellWaits says on standard error what a cluster is waited for.

@@ -60,10 +60,9 @@ func look(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*revi
 	}
 }
 
-func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
-	r := &review{}
+// read asks both clusters everything that needs no answer of the other questions.
+func (r *review) read(ctx context.Context, p *plan.Plan, c *clusters) (nodes [2][]cluster.Node, reached []checks.Result, err error) {
 	m := p.Migration
-	var nodes [2][]cluster.Node
 	var listening []cluster.Listening
 	var asking error
 	g, gctx := errgroup.WithContext(ctx)
@@ -87,10 +86,20 @@ func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*
 		listening, asking = listenings(ctx, p)
 		return nil
 	})
-	err := errors.Join(g.Wait(), asking)
-	reached := reachable(p, listening, time.Now())
+	err = errors.Join(g.Wait(), asking)
+	reached = reachable(p, listening, time.Now())
 	if err != nil {
-		return nil, unread(ctx, p, c, reached, err)
+		err = unread(ctx, p, c, reached, err)
+	}
+	return nodes, reached, err
+}
+
+func lookOnce(ctx context.Context, p *plan.Plan, c *clusters, st state.State) (*review, error) {
+	r := &review{}
+	m := p.Migration
+	nodes, reached, err := r.read(ctx, p, c)
+	if err != nil {
+		return nil, err
 	}
 	allowed, err := rights(ctx, p, seen{c.source, r.source, nodes[0], true, r.access[0], executor.FenceRules(st)}, seen{c.target, r.target, nodes[1], true, r.access[1], nil})
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
+
+	"kplan/internal/cluster"
 )
 
 // tailBytes is how much of a program's output an error shows.
@@ -46,7 +47,7 @@ func printable(text string) string {
 		switch {
 		case r == '\n':
 			b.WriteString(" | ")
-		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), r == '\u2028', r == '\u2029':
+		case cluster.Steers(r):
 			b.WriteByte(' ')
 		default:
 			b.WriteRune(r)

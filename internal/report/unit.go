@@ -5,7 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"kplan/internal/cluster"
 )
 
 // Value writes a Kafka config value with its unit beside it: 604800000 (7d),
@@ -81,7 +82,7 @@ func clean(text string) string {
 		switch {
 		case r == '\n' || r == '\r' || r == '\t':
 			b.WriteRune(' ')
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+		case cluster.Steers(r):
 			fmt.Fprintf(&b, "\\u%04x", r)
 		default:
 			b.WriteRune(r)

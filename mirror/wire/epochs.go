@@ -71,19 +71,15 @@ func (c *Conn) epochEnds(ctx context.Context, ps []Partition, epochs map[Partiti
 	}
 	req.SetVersion(v)
 	req.ReplicaID = -1
-	index := map[string]int{}
-	for _, p := range ps {
-		i, ok := index[p.Topic]
-		if !ok {
-			i = len(req.Topics)
-			index[p.Topic] = i
-			t := kmsg.NewOffsetForLeaderEpochRequestTopic()
-			t.Topic = p.Topic
-			req.Topics = append(req.Topics, t)
+	for _, same := range byTopic(ps) {
+		topic := kmsg.NewOffsetForLeaderEpochRequestTopic()
+		topic.Topic = same[0].Topic
+		for _, p := range same {
+			one := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
+			one.Partition, one.CurrentLeaderEpoch, one.LeaderEpoch = p.Number, leaders[p].Epoch, epochs[p]
+			topic.Partitions = append(topic.Partitions, one)
 		}
-		one := kmsg.NewOffsetForLeaderEpochRequestTopicPartition()
-		one.Partition, one.CurrentLeaderEpoch, one.LeaderEpoch = p.Number, leaders[p].Epoch, epochs[p]
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, one)
+		req.Topics = append(req.Topics, topic)
 	}
 	resp, err := c.roundTrip(ctx, req)
 	if err != nil {

@@ -226,21 +226,15 @@ type told struct {
 func (c *Conn) listOffsets(ctx context.Context, replica int32, at int64, isolation int8, ps []Partition, leaders map[Partition]Leader) (map[Partition]told, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID, req.IsolationLevel = replica, isolation
-	index := map[string]int{}
-	for _, p := range ps {
-		i, ok := index[p.Topic]
-		if !ok {
-			i = len(req.Topics)
-			index[p.Topic] = i
-			t := kmsg.NewListOffsetsRequestTopic()
-			t.Topic = p.Topic
-			req.Topics = append(req.Topics, t)
+	for _, same := range byTopic(ps) {
+		topic := kmsg.NewListOffsetsRequestTopic()
+		topic.Topic = same[0].Topic
+		for _, p := range same {
+			one := kmsg.NewListOffsetsRequestTopicPartition()
+			one.Partition, one.CurrentLeaderEpoch, one.Timestamp = p.Number, leaders[p].Epoch, at
+			topic.Partitions = append(topic.Partitions, one)
 		}
-		part := kmsg.NewListOffsetsRequestTopicPartition()
-		part.Partition = p.Number
-		part.CurrentLeaderEpoch = leaders[p].Epoch
-		part.Timestamp = at
-		req.Topics[i].Partitions = append(req.Topics[i].Partitions, part)
+		req.Topics = append(req.Topics, topic)
 	}
 	resp, err := c.Request(ctx, req)
 	if err != nil {
@@ -302,13 +296,26 @@ func (c *Client) highestLeaders(ctx context.Context, topics []string) (map[Parti
 }
 
 func topicsOf(ps []Partition) []string {
-	seen := map[string]bool{}
 	var topics []string
+	for _, same := range byTopic(ps) {
+		topics = append(topics, same[0].Topic)
+	}
+	return topics
+}
+
+// byTopic puts the partitions of each topic together, as requests name them, in
+// the order in which they come.
+func byTopic(ps []Partition) [][]Partition {
+	var topics [][]Partition
+	index := map[string]int{}
 	for _, p := range ps {
-		if !seen[p.Topic] {
-			seen[p.Topic] = true
-			topics = append(topics, p.Topic)
+		i, known := index[p.Topic]
+		if !known {
+			i = len(topics)
+			index[p.Topic] = i
+			topics = append(topics, nil)
 		}
+		topics[i] = append(topics[i], p)
 	}
 	return topics
 }

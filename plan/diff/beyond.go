@@ -35,11 +35,11 @@ func Beyond(m *plan.Migration, on cluster.Snapshot, group string) []cluster.Topi
 // ResetToEnd is the command that sets a group's offsets on partitions to where
 // their logs end.
 func ResetToEnd(on *plan.Cluster, group string, tps []cluster.TopicPartition) string {
-	words := []string{"kafka-consumer-groups.sh --bootstrap-server", strings.Join(on.Bootstrap, ",")}
+	words := []string{"kafka-consumer-groups.sh", "--bootstrap-server", strings.Join(on.Bootstrap, ",")}
 	if on.TLS != nil || on.SASL != nil {
 		words = append(words, "--command-config", "admin.properties")
 	}
-	words = append(words, "--group", shellWord(group), "--reset-offsets --to-latest")
+	words = append(words, "--group", group, "--reset-offsets", "--to-latest")
 	numbers := map[string][]string{}
 	for _, tp := range tps {
 		numbers[tp.Topic] = append(numbers[tp.Topic], itoa(tp.Partition))
@@ -47,14 +47,7 @@ func ResetToEnd(on *plan.Cluster, group string, tps []cluster.TopicPartition) st
 	for _, topic := range sortedKeys(numbers) {
 		words = append(words, "--topic", topic+":"+strings.Join(numbers[topic], ","))
 	}
-	return strings.Join(append(words, "--execute"), " ")
-}
-
-func shellWord(word string) string {
-	if word != "" && strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:/-") == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return cluster.CommandLine(append(words, "--execute")...)
 }
 
 // beyondEnd refuses owned groups that have committed more than there is: where

@@ -1,4 +1,4 @@
-package executor_test
+package cluster_test
 
 import (
 	"os/exec"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"kplan/executor"
+	"kplan/internal/cluster"
 )
 
 // Taken out: the quotes. What is printed reaches the program word by word.
@@ -14,7 +14,7 @@ func TestCommandLineCanBePasted(t *testing.T) {
 	for _, word := range []string{
 		"gate.cutover", `switch.group["o'brien"].works`, "ns=[\"a\", 'b']", "$HOME `id` \\ *", "", "~", "a b", "käse", "--as", "#x", "a;b", "{a,b}", "!x",
 	} {
-		out, err := exec.Command("sh", "-c", executor.CommandLine("printf", "%s", word)).Output()
+		out, err := exec.Command("sh", "-c", cluster.CommandLine("printf", "%s", word)).Output()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,7 +22,7 @@ func TestCommandLineCanBePasted(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	if got := executor.CommandLine("kplan", "-C", "plans/orders", "done", "switch.service.shop.stop"); got != "kplan -C plans/orders done switch.service.shop.stop" {
+	if got := cluster.CommandLine("kplan", "-C", "plans/orders", "done", "switch.service.shop.stop"); got != "kplan -C plans/orders done switch.service.shop.stop" {
 		t.Errorf("quoted without need: %s", got)
 	}
 }
