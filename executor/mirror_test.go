@@ -257,3 +257,27 @@ func TestGateBeforeALook(t *testing.T) {
 		}
 	})
 }
+
+// Taken out: the last look at topics that no service uses, once their copy has ended.
+// What an unclean election on the target has lost would be lost for good.
+func TestACopyThatIsLostAtItsEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := set(t, plan.ProductionFirst, "a: -> t1", "c: t1 (gc)")
+		s.archive("old1", 40)
+		mirrored(s)
+		drained := false
+		s.when(graph.RestDrain, func() { drained = true })
+		s.onCall = func(op, _ string) {
+			if op == "copy no more" && drained {
+				s.locked(func() {
+					p := s.target.topics["old1"][1]
+					p.log = p.log[:len(p.log)-1]
+				})
+			}
+		}
+		err := as[*executor.LostCopyError](t, s.apply().Err)
+		if err.Partition != (cluster.TopicPartition{Topic: "old1", Partition: 1}) || err.LogEnd != err.Copied-1 || !strings.Contains(err.Error(), "records are lost there") {
+			t.Errorf("it says %+v: %v", err, err)
+		}
+	})
+}

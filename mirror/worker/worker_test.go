@@ -390,3 +390,27 @@ func TestLatest(t *testing.T) {
 		t.Errorf("%d partitions", len(w.Standing().Partitions))
 	}
 }
+
+// A worker that is to end by itself waits for all topics: what apply has not asked
+// for is not left out silently, and only that is named.
+func TestOnceWaitsForEveryTopic(t *testing.T) {
+	t.Parallel()
+	s := started(t)
+	s.write(10)
+	both := func(context.Context) (map[string]worker.Topic, error) {
+		return map[string]worker.Topic{topic: {Partitions: partitions}, "late": {}}, nil
+	}
+	_, end := s.begin(func(c *worker.Config) { c.Once, c.Patience, c.Survey = true, time.Second, both })
+	var pending *worker.PendingError
+	if err := end(); !errors.As(err, &pending) || len(pending.Topics) != 1 || pending.Topics[0] != "late" {
+		t.Errorf("it ended with %v", err)
+	}
+	_, end = s.begin(func(c *worker.Config) { c.Once, c.Survey = true, both })
+	if _, err := mirror.Direct(t.Context(), s.shelf, map[string]mirror.Way{"late": mirror.Halted}); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil {
+		t.Errorf("when nobody wants the other it ends with %v", err)
+	}
+	s.copied(10 * partitions)
+}
