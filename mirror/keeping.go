@@ -137,9 +137,7 @@ func (k *Keeper) Keep(maps map[wire.Partition]Kept) error {
 	}
 	// By themselves: of a Put that fails half way anything may be there.
 	if len(replaced) > 0 {
-		if late := taken(k.shelf.Put(ctx, replaced)); late != nil {
-			err = late
-		}
+		err = bothTaken(err, taken(k.shelf.Put(ctx, replaced)))
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -62,6 +62,25 @@ func takenOf(err error, p wire.Partition) error {
 	return err
 }
 
+// bothTaken is what two calls one after the other say: nothing is kept of a
+// partition that either of them names.
+func bothTaken(first, second error) error {
+	var a, b *TakenError
+	switch {
+	case second == nil:
+		return first
+	case !errors.As(first, &a) || !errors.As(second, &b): // of a failure that names none nothing is known to be kept
+		return second
+	}
+	all := slices.Clone(a.Partitions)
+	for _, p := range b.Partitions {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	return &TakenError{Partitions: all, Err: errors.Join(a.Err, b.Err)}
+}
+
 // superseded is the error of a shelf that has kept, or claimed, everything but
 // these names, which somebody else owns by now.
 type superseded interface{ Superseded() []string }

@@ -1,7 +1,9 @@
 package mirror_test
 
 import (
+	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -64,5 +66,67 @@ func TestATakenPartitionHoldsUpNobody(t *testing.T) {
 	}
 	if a := known[lost]; a.Settled || a.Acked != nil && a.Acked.Source > 5 {
 		t.Errorf("of %v is kept %+v", lost, a)
+	}
+}
+
+// contested is a shelf of which another mirror takes one topic with each Put.
+type contested struct {
+	*shelf
+	topics []string
+}
+
+func (c *contested) Put(ctx context.Context, values map[string][]byte) error {
+	if len(c.topics) == 0 {
+		return c.shelf.Put(ctx, values)
+	}
+	var lost state.SupersededError
+	kept := map[string][]byte{}
+	for name, value := range values {
+		if strings.Contains(name, c.topics[0]) {
+			lost.Names = append(lost.Names, name)
+		} else {
+			kept[name] = value
+		}
+	}
+	c.topics = c.topics[1:]
+	return errors.Join(c.shelf.Put(ctx, kept), &lost)
+}
+
+// Stretches are kept with two calls. Taken out: what the first one has said. The map
+// that was not kept would count as kept, and a compacted source be sent by it.
+func TestTwoPartitionsTakenOneAfterTheOther(t *testing.T) {
+	one, two := wire.Partition{Topic: "one"}, wire.Partition{Topic: "two"}
+	made := func(floor int64) map[wire.Partition]mirror.Kept {
+		all := map[wire.Partition]mirror.Kept{}
+		for _, p := range []wire.Partition{one, two} {
+			m, err := mirror.NewMap(mirror.Point{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			mirror.PackAfter(m, 3)
+			for i := range int64(40) {
+				if err := m.Append(mirror.Segment{Source: m.End().Source + 1 + i%3, Target: m.End().Target, Length: 1 + i%2}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m.Coarsen(floor)
+			maps.Copy(all, allAcked(p, m))
+		}
+		return all
+	}
+	s := &contested{shelf: newShelf()}
+	k := mirror.NewKeeper(s)
+	for _, p := range []wire.Partition{one, two} {
+		if err := k.Begin(p, mirror.Beginning{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := k.Keep(made(0)); err != nil {
+		t.Fatal(err)
+	}
+	s.topics = []string{"one", "two"}
+	var taken *mirror.TakenError
+	if err := k.Keep(made(60)); !errors.As(err, &taken) || !slices.Equal(taken.Partitions, []wire.Partition{one, two}) {
+		t.Errorf("it ends with %v", err)
 	}
 }
