@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -26,19 +25,22 @@ func classArchive(ctx context.Context, log func(string, ...any), v Version, jars
 	if err != nil {
 		return "", err
 	}
-	path := fmt.Sprintf("%s-classes-%x", jars, sha256.Sum256([]byte(java)))[:len(jars)+9+16] + ".jsa"
+	path := fmt.Sprintf("%s-classes-%s.jsa", jars, digest([]byte(java)))
 	lock := flock.New(path + ".lock")
 	if locked, err := lock.TryLockContext(ctx, 100*time.Millisecond); !locked {
 		return "", fmt.Errorf("waiting for another process that archives the classes of Kafka %s: %w", v, err)
 	}
-	_, err = os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		if err := archive(ctx, log, v, path); err != nil {
 			log("kafkatest: brokers start without an archive of classes: %v", err)
 			path = ""
 		}
-	} else if err != nil {
+	case err != nil:
 		return "", errors.Join(fmt.Errorf("looking for the archive of classes: %w", err), unlock(lock))
+	case info.Size() == 0: // this Java makes none
+		path = ""
 	}
 	return path, unlock(lock)
 }
@@ -73,5 +75,9 @@ func archive(ctx context.Context, log func(string, ...any), v Version, path stri
 	if err := errors.Join(err, c.close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	err = os.Rename(tmp, path)
+	if errors.Is(err, fs.ErrNotExist) { // not tried again at every start
+		err = errors.Join(errors.New("this Java has made none"), os.WriteFile(path, nil, 0o644))
+	}
+	return err
 }

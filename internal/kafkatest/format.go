@@ -2,7 +2,6 @@ package kafkatest
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -18,7 +17,7 @@ const bootstrapFile = "bootstrap.checkpoint"
 // format gives every node's storage the cluster id, and the controller's the
 // SCRAM users: as kafka-storage does, but that a JVM is run for new users alone.
 func (c *Cluster) format(controller *node) error {
-	kept := filepath.Join(filepath.Dir(c.jars), fmt.Sprintf("%s-users-%x", filepath.Base(c.jars), sha256.Sum256(fmt.Append(nil, c.options.Users)))[:len(filepath.Base(c.jars))+7+16])
+	kept := fmt.Sprintf("%s-users-%s", c.jars, digest(fmt.Append(nil, c.options.Users)))
 	data, err := os.ReadFile(kept)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -32,7 +33,7 @@ func fetchedJars(ctx context.Context, log func(string, ...any), v Version) (stri
 	if err != nil {
 		return "", fmt.Errorf("finding the user's cache directory (set HOME or XDG_CACHE_HOME): %w", err)
 	}
-	dir := filepath.Join(root, "kplan", fmt.Sprintf("kafka-%s-%x", v, sha256.Sum256(pom))[:len("kafka-")+len(v)+1+16])
+	dir := filepath.Join(root, "kplan", fmt.Sprintf("kafka-%s-%s", v, digest(pom)))
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("making the cache folder for Kafka's jars: %w", err)
 	}
@@ -50,6 +51,12 @@ func fetchedJars(ctx context.Context, log func(string, ...any), v Version) (stri
 	}
 	log("kafkatest: fetched the jars of Apache Kafka %s in %s", v, time.Since(began).Round(100*time.Millisecond))
 	return dir, nil
+}
+
+// digest is a short name for some content.
+func digest(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
 }
 
 // fetch lets Maven fill a folder and gives it its name when it is complete.
