@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -71,21 +72,38 @@ func (a *app) stoppedNow(ctx context.Context) ([]string, *state.Holder, error) {
 	return stoppedIn(ctx, b)
 }
 
-// stoppedIn looks into one state, and closes it.
-func stoppedIn(ctx context.Context, b state.Backend) ([]string, *state.Holder, error) {
-	holder, err := b.Holder(ctx) // before the state: who lets go afterwards has written what it did
-	st, unread := b.Read(ctx)
-	if unread != nil { // it is the reason of both, and apply has said it already
-		err = unread
+// stoppedIn looks into one state, and closes it. Who holds the lock is asked before
+// the state and after it: an apply that ends in between has changed what was read, or
+// goes on with it no more.
+func stoppedIn(ctx context.Context, b state.Backend) (services []string, by *state.Holder, err error) {
+	defer func() {
+		if closed := b.Close(); err == nil && closed != nil {
+			services, by, err = nil, nil, unreadState(closed)
+		}
+	}()
+	before, notTold := b.Holder(ctx)
+	for {
+		st, err := b.Read(ctx)
+		if err = cmp.Or(err, notTold); err != nil { // the state's own reason first: apply has said it already
+			return nil, nil, unreadState(err)
+		}
+		after, err := b.Holder(ctx)
+		if err != nil {
+			return nil, nil, unreadState(err)
+		}
+		if !sameHolder(before, after) {
+			before = after
+			continue
+		}
+		if _, host := whoami(); after != nil && (after.Brief || after.PID == os.Getpid() && after.Host == host) { // it does not apply
+			after = nil
+		}
+		return executor.Stopped(st), after, nil
 	}
-	if err := errors.Join(err, b.Close()); err != nil {
-		return nil, nil, unreadState(err)
-	}
-	_, host := whoami()
-	if holder != nil && (holder.Brief || holder.PID == os.Getpid() && holder.Host == host) { // it does not apply
-		holder = nil
-	}
-	return executor.Stopped(st), holder, nil
+}
+
+func sameHolder(a, b *state.Holder) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.ID == b.ID
 }
 
 // stoppedHere looks into every state in the default place. Where one of several

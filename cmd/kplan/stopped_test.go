@@ -152,6 +152,36 @@ func TestStoppedWhileAnotherApplies(t *testing.T) {
 	}
 }
 
+// endsAt is a state whose holder lets go while it is read.
+type endsAt struct {
+	state.Backend
+	held state.Session
+}
+
+func (e *endsAt) Read(ctx context.Context) (state.State, error) {
+	st, err := e.Backend.Read(ctx)
+	if e.held != nil {
+		err = errors.Join(err, e.held.Release())
+		e.held = nil
+	}
+	return st, err
+}
+
+// Taken out: the second question who has the lock. An apply that ends while the
+// state is read would be said to go on with what it leaves stopped.
+func TestStoppedByAnApplyThatEndsMeanwhile(t *testing.T) {
+	a := stoppedPlan(t)
+	b := state.NewFile(filepath.Join(a.dir, ".kplan", "orders"), time.Now)
+	held, err := state.NewFile(filepath.Join(a.dir, ".kplan", "orders"), time.Now).Acquire(t.Context(), state.Holder{Who: "an apply", Host: "elsewhere", PID: os.Getpid() + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	services, by, err := stoppedIn(t.Context(), &endsAt{b, held})
+	if err != nil || by != nil || !slices.Contains(services, "shop") {
+		t.Errorf("stopped are %v, %v goes on with them, %v", services, by, err)
+	}
+}
+
 // An end that leaves nothing stopped is told as it is.
 func TestAnEndWithNothingStopped(t *testing.T) {
 	a := &app{self: "kplan", dir: t.TempDir()}
