@@ -33,15 +33,16 @@ func TestLagOfATopicThatIsNotTold(t *testing.T) {
 // A map may be older than what is known to be acknowledged, since both are kept one
 // after the other: what lies between has no place yet, and not that of the end.
 func TestPlaceBehindAnOlderMap(t *testing.T) {
-	k := newPlaces(func(context.Context, []wire.Partition) (map[wire.Partition]*mirror.Map, error) {
+	load := func(context.Context, []wire.Partition) (map[wire.Partition]*mirror.Map, error) {
 		m, err := mirror.NewMap(mirror.Point{})
 		if err == nil {
 			err = m.Append(mirror.Segment{Length: 10})
 		}
 		return map[wire.Partition]*mirror.Map{{Topic: "orders"}: m}, err
-	})
+	}
 	at := cluster.TopicPartition{Topic: "orders"}
 	for end, known := range map[mirror.Point]bool{{Source: 100, Target: 90}: false, {Source: 100, Target: 10}: true} {
+		k := newPlaces(load) // one copy has one of these ends: what is known of the other is not kept
 		got, err := k.of(t.Context(), map[cluster.TopicPartition]int64{at: 50}, map[wire.Partition]mirror.Point{{Topic: "orders"}: end})
 		if to, found := got[at]; err != nil || found != known || found && to.Offset != end.Target {
 			t.Errorf("acknowledged up to %+v: its place is %v, %v", end, got, err)
