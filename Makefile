@@ -3,7 +3,7 @@ BIN := bin/kplan
 BROKERS := $(CURDIR)/bin/brokers.txt
 GO  ?= go
 
-.PHONY: help build demo test test-unit test-cli test-kafka lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access campaign-mirror clean
+.PHONY: help build demo test test-unit test-race test-calm test-cli test-kafka lint vet golden fuzz bench bench-mirror campaign-crash campaign-lease campaign-access campaign-mirror clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,9 +26,15 @@ CALM := ./plan/... ./checks/... ./examples/... ./docs/... ./mirror/batch/... ./i
 EVERY := EveryCrashPoint|EveryStep|WithoutTheLock|WithoutTheJournal
 
 test-unit: ## the tests without real Kafka and the binary; with the race detector where there is concurrency
+	@$(MAKE) --no-print-directory -j 2 test-race test-calm
+
+# They wait more than they compute: the longest begin first, and four go on at once.
+test-race:
+	$(GO) test -race -p 4 -parallel 8 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./mirror ./mirror/worker ./executor/state ./internal/kafka ./executor ./mirror/driver/... ./executor/... ./mirror/wire/... \
+		./internal/boottime ./internal/notify ./internal/scratch
+
+test-calm:
 	$(GO) test -p 2 -timeout 15m -skip RealBrokers $(CALM)
-	$(GO) test -race -p 3 -parallel 4 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./executor/... ./mirror ./mirror/driver/... ./mirror/wire/... ./mirror/worker/... \
-		./internal/boottime ./internal/kafka ./internal/notify ./internal/scratch
 
 test-cli: ## the tests through the binary, on embedded clusters, and a crash at every record of the journal
 	$(GO) test -p 1 -parallel 16 -timeout 20m -skip RealBrokers ./cmd/kplan

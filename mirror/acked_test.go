@@ -137,6 +137,7 @@ func TestAckedIsReadAsKept(t *testing.T) {
 // or not; and so does the next owner, after an end in order with nothing on the
 // target.
 func TestOneRefusalOfAnIdleSource(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []bool{false, true} {
 		for _, next := range []bool{false, true} {
 			t.Run(name("ahead", ahead)+", "+name("the next owner", next), func(t *testing.T) {

@@ -245,6 +245,7 @@ func TestPositionsHoldUpNobody(t *testing.T) {
 // source is read again from the beginning of one, and what is there is not sent
 // again; of a compacted source that cannot be, and the partition is stopped.
 func TestTheTargetLosesWhatIsCoarse(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []bool{false, true} {
 		t.Run(fmt.Sprintf("ahead %t", ahead), func(t *testing.T) {
 			t.Parallel()

@@ -21,6 +21,7 @@ import (
 // What may pass is waited for, with its reason in the standing, while the other
 // partitions go on; when it has passed, nothing is lost and nothing is twice.
 func TestWhatMayPassIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	for _, one := range []struct {
 		key  kmsg.Key
 		err  *kerr.Error
@@ -92,6 +93,7 @@ func gap(err error) bool {
 
 // What does not pass stops its partition by name, and no other.
 func TestWhatDoesNotPassIsNamed(t *testing.T) {
+	t.Parallel()
 	for _, err := range []*kerr.Error{kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.UnsupportedForMessageFormat, kerr.MessageTooLarge, kerr.InvalidProducerEpoch} {
 		t.Run(err.Message, func(t *testing.T) {
 			t.Parallel()
@@ -196,6 +198,7 @@ func TestTheTargetHasMoreThanTheSource(t *testing.T) {
 // A topic that was made anew is another one, on either side, while the mirror
 // runs and between two runs.
 func TestATopicMadeAnew(t *testing.T) {
+	t.Parallel()
 	for _, side := range []string{"source", "target"} {
 		for _, running := range []bool{true, false} {
 			name := side + " between two runs"
@@ -239,6 +242,7 @@ func TestATopicMadeAnew(t *testing.T) {
 // A stranger's records on the target are named with offset and producer id, and
 // the partition is not written to any more (R14).
 func TestAStrangerIsNamed(t *testing.T) {
+	t.Parallel()
 	for _, running := range []bool{true, false} {
 		name := "between two runs"
 		if running {

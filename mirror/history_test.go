@@ -55,6 +55,7 @@ func TestEpochsSurviveARestart(t *testing.T) {
 // A source that was truncated, and has grown again beyond what was copied, stops
 // its partition by name, with the offset and the way out; the others go on.
 func TestASourceOfAnotherHistory(t *testing.T) {
+	t.Parallel()
 	for _, one := range []struct {
 		name       string
 		epoch      int32 // that the source tells, added to the one asked for

@@ -43,6 +43,7 @@ func (s *sent) note(req kmsg.Request) bool {
 // its requests have ended, where the target would not recognise them: with old
 // records, and with a compacted source. Others lose no time (R23).
 func TestOldRecordsWaitForTheDead(t *testing.T) {
+	t.Parallel()
 	const short = 1500 * time.Millisecond // what is waited out here
 	old, young := time.Now().AddDate(-1, 0, 0), time.Now()
 	for _, one := range []struct {

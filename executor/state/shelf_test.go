@@ -196,6 +196,7 @@ func TestFileShelfWriterStandsStill(t *testing.T) {
 // What is written all the time does not fill the disk, and who reads meanwhile
 // follows.
 func TestFileShelfIsTidied(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, reader := state.NewFileShelf(dir), state.NewFileShelf(dir)
 	for i := range 200 {

@@ -44,6 +44,7 @@ func conformance() map[string]func(*testing.T, *rig) {
 }
 
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	r := onEmbedded(t, embedded.Options{Brokers: 3})
 	for what, test := range conformance() {
 		t.Run(what, func(t *testing.T) { test(t, r) })

@@ -175,6 +175,7 @@ func second[T any](_ T, err error) error { return err }
 
 // Each way in which a cluster cannot be opened gives its reason and a way out.
 func TestOpenErrors(t *testing.T) {
+	t.Parallel()
 	plainCluster, tlsCluster := start(t, embedded.Options{}), start(t, embedded.Options{TLS: true})
 	saslCluster := start(t, embedded.Options{Users: []embedded.User{{Mechanism: embedded.ScramSHA512, Name: "kplan", Password: "right"}}})
 	mutual := start(t, embedded.Options{TLS: true, ClientAuth: true})

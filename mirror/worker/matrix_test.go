@@ -30,6 +30,7 @@ func kinds() []kind {
 // record by record. A partition that stands still for half a minute fails it. The
 // long form, with seeds of the moment, is a campaign (TestMirrorMatrixCampaign).
 func TestMirrorMatrix(t *testing.T) {
+	t.Parallel()
 	for i, k := range kinds() {
 		for _, workers := range []bool{false, true} {
 			for _, inTopic := range []bool{false, true} {
@@ -148,6 +149,7 @@ func TestTheWatchdog(t *testing.T) {
 // performed as all are, and then its evidence is spoilt, or a partition is kept
 // from being copied without anybody being told.
 func TestAPlayFailsWhereItHasTo(t *testing.T) {
+	t.Parallel()
 	last := func(of map[int64]written) int64 { return slices.Max(slices.Collect(maps.Keys(of))) }
 	for name, one := range map[string]struct {
 		spoil func(*evidence)
