@@ -40,6 +40,9 @@ type Assignment struct {
 	// Settled says that whoever copied the partition before has ended in order,
 	// with nothing under way, so that Config.Wait need not be waited out.
 	Settled bool
+	// Unreadable is why what was kept of the partition cannot be read, an
+	// *UnreadableError: it is stopped with that. nil: all of it can.
+	Unreadable error
 }
 
 // Topics are the ids of a topic on both sides (KIP-516); zero where the brokers

@@ -167,10 +167,10 @@ func (m *Map) UnmarshalBinary(b []byte) error {
 	body := len(b) - 4
 	head := string(b[:min(len(b), len(binaryHead))])
 	if body < len(head) || head != binaryHeadOne && head != binaryHead && head != binaryHeadCoarse {
-		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1 to 3: a newer kplan wrote it, or it is something else. Without it the map is found again by reading the source", len(b))
+		return fmt.Errorf("reading an offset map: %d bytes do not begin like one of version 1 to 3: a newer kplan wrote it, or it is something else", len(b))
 	}
 	if want, got := binary.BigEndian.Uint32(b[body:]), crc32.Checksum(b[:body], castagnoli); want != got {
-		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged. Without it the map is found again by reading the source", want, got)
+		return fmt.Errorf("reading an offset map: its checksum is %08x, and its bytes give %08x: it is damaged", want, got)
 	}
 	n := &numbers{b: b[len(head):body]}
 	read := &Map{start: Point{n.next(), n.next()}}
@@ -187,7 +187,7 @@ func (m *Map) UnmarshalBinary(b []byte) error {
 	}
 	end := Point{read.end.Source + n.next(), read.end.Target + n.next()}
 	if n.bad || len(n.b) != 0 || read.origin.Source < 0 || read.origin.Target < 0 {
-		return fmt.Errorf("reading an offset map: its numbers do not fill it: it is damaged. Without it the map is found again by reading the source")
+		return fmt.Errorf("reading an offset map: its numbers do not fill it: it is damaged")
 	}
 	if err := read.Cover(end); err != nil { // a sum that overflows comes out as an offset that goes back
 		return fmt.Errorf("reading an offset map: %w", err)

@@ -44,6 +44,20 @@ func (e *TruncatedError) Error() string {
 		e.Partition.Topic, e.Partition.Number, e.Side, where, e.Read, e.Epoch, e.Partition.Topic)
 }
 
+// UnreadableError says that what was kept of a partition's copy cannot be read:
+// it is damaged, or a newer kplan wrote it.
+type UnreadableError struct {
+	Partition wire.Partition
+	Cause     error
+}
+
+func (e *UnreadableError) Error() string {
+	return fmt.Sprintf("%s[%d]: what was kept of its copy cannot be read: %v. Where a newer kplan wrote it, go on with that one. Else the topic has to be copied anew: delete it on the target, let kplan apply make it again, and begin anew with kplan mirror --anew %s",
+		e.Partition.Topic, e.Partition.Number, e.Cause, e.Partition.Topic)
+}
+
+func (e *UnreadableError) Unwrap() error { return e.Cause }
+
 // StrangerError says that somebody else writes to the target (R14).
 type StrangerError struct {
 	Partition  wire.Partition

@@ -202,7 +202,8 @@ func same(a, b chunks) int {
 
 // Load returns what the target has acknowledged of partitions whose copy has
 // begun, as it was kept last: the newest records may be missing, until the
-// partition's owner has drained it, or left it. The maps that were kept by a
+// partition's owner has drained it, or left it. What cannot be read is missing: its
+// owner says why (Assignment.Unreadable). The maps that were kept by a
 // kplan which did not note what was acknowledged are in unproven: each may name
 // records that are planned and were never sent, and is good for nothing before
 // CutTarget has cut it at the target's true log end (R5).
@@ -214,7 +215,7 @@ func (k *Keeper) Load(ctx context.Context, partitions []wire.Partition) (copied,
 	copied, unproven = map[wire.Partition]*Map{}, map[wire.Partition]*Map{}
 	for p, f := range found {
 		switch {
-		case !f.begun:
+		case !f.begun || f.Unreadable != nil:
 		case f.Acked == nil && f.whole > 0:
 			unproven[p] = f.Offsets
 		default:
@@ -250,9 +251,12 @@ func (k *Keeper) Assignments(ctx context.Context, partitions []wire.Partition) (
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for p, f := range found {
-		all[p] = f.Assignment
 		delete(k.known, p)
-		if f.begun {
+		if f.Unreadable != nil { // nothing of it is good for anything
+			f.Assignment = Assignment{Unreadable: f.Unreadable}
+		}
+		all[p] = f.Assignment
+		if f.Offsets != nil {
 			known := describe(f.Offsets)
 			if known.names = f.chunks; f.first >= 0 {
 				known.least = f.first // what was left of blocks that are coarse by now, too
@@ -341,136 +345,6 @@ func (k *Keeper) settled(ctx context.Context, partitions []wire.Partition, value
 		values[settledPrefix+about(p)] = value
 	}
 	return taken(k.shelf.Put(ctx, values))
-}
-
-// found is what the shelf has of a partition.
-type found struct {
-	Assignment
-	begun  bool
-	first  int // number of the first chunk
-	chunks int // behind the number of the last one
-	whole  int // of these, those that make up Offsets
-}
-
-// read collects what the shelf has of partitions.
-func (k *Keeper) read(ctx context.Context, partitions []wire.Partition) (map[wire.Partition]*found, error) {
-	all := map[wire.Partition]*found{}
-	for _, p := range partitions {
-		all[p] = &found{first: -1}
-	}
-	values := map[string]map[string][]byte{}
-	for _, prefix := range []string{beginPrefix, mapPrefix, ackedPrefix, settledPrefix} {
-		some, err := k.shelf.All(ctx, narrow(prefix, topicsIn(partitions)))
-		if err != nil {
-			return nil, fmt.Errorf("reading the mirror's state: %w", err)
-		}
-		values[prefix] = some
-	}
-	for p, f := range all {
-		_, f.Settled = values[settledPrefix][settledPrefix+about(p)]
-		text, ok := values[beginPrefix][beginPrefix+about(p)]
-		if !ok {
-			continue
-		}
-		var b begun
-		if err := json.Unmarshal(text, &b); err != nil {
-			return nil, fmt.Errorf("reading where the copy of %s[%d] began: %w", p.Topic, p.Number, err)
-		}
-		f.begun, f.Topics = true, Topics{Source: b.SourceTopic, Target: b.TargetTopic}
-		m, err := NewMap(Point{b.Source, b.Target})
-		if err != nil {
-			return nil, fmt.Errorf("reading where the copy of %s[%d] began: %w", p.Topic, p.Number, err)
-		}
-		f.Offsets = m
-		if text, ok := values[ackedPrefix][ackedPrefix+about(p)]; ok {
-			acked, err := decodeAcked(text)
-			if err != nil {
-				return nil, fmt.Errorf("reading how far %s[%d] is acknowledged: %w", p.Topic, p.Number, err)
-			}
-			f.Acked = &acked
-		}
-	}
-	for name := range values[mapPrefix] {
-		p, number, err := aboutWhat(strings.TrimPrefix(name, mapPrefix))
-		if err != nil {
-			return nil, err
-		}
-		if f := all[p]; f != nil {
-			n, err := strconv.Atoi(number)
-			if err != nil {
-				return nil, fmt.Errorf("reading the mirror's state: %q is no chunk of an offset map", name)
-			}
-			if f.chunks = max(f.chunks, n+1); f.first < 0 || n < f.first {
-				f.first = n
-			}
-		}
-	}
-	for p, f := range all {
-		if err := f.join(p, values[mapPrefix]); err != nil {
-			return nil, err
-		}
-		if f.Offsets != nil {
-			f.Offsets.most = k.most
-		}
-	}
-	return all, nil
-}
-
-// join puts the chunks of a map together, as far as each begins where the one
-// before ends: those behind were being written when their owner died. The first
-// ones may be gone, since the map was trimmed. What lies before the last chunk of
-// stretches is in that as well: its owner died before it could take it away.
-func (f *found) join(p wire.Partition, values map[string][]byte) error {
-	if !f.begun || f.first < 0 {
-		return nil
-	}
-	first := f.first
-	for i := f.first; i < f.chunks; i++ {
-		if isCoarse(values[chunkName(p, i)]) {
-			first = i
-		}
-	}
-	var joined *Map
-	for i := first; i < f.chunks; i++ {
-		bytes, ok := values[chunkName(p, i)]
-		if !ok {
-			break
-		}
-		m := &Map{}
-		if err := m.UnmarshalBinary(bytes); err != nil {
-			return fmt.Errorf("chunk %d of the offset map of %s[%d]: %w", i, p.Topic, p.Number, err)
-		}
-		if joined == nil {
-			m.origin, m.trimmed = f.Offsets.start, first
-			if m.coarse != nil {
-				m.trimmed++
-			}
-			joined = m
-		} else if !joined.join(m) {
-			break
-		}
-		f.whole++
-	}
-	if joined != nil {
-		f.Offsets = joined
-	}
-	return nil
-}
-
-// join puts the map of a next chunk behind, and reports whether it begins where
-// this one ends. The older one is a block from then on.
-func (m *Map) join(next *Map) bool {
-	switch {
-	case next.start != m.end || next.coarse != nil:
-		return false
-	case len(m.open) > 0 && m.open[len(m.open)-1].end() == m.end:
-		m.sealed = append(m.sealed, newBlock(m.bottom(), m.open))
-	case len(m.open) > 0 || len(m.sealed) > 0 || m.coarse == nil || m.exact() != m.end: // else it is but stretches
-		return false
-	}
-	m.sealed = append(m.sealed, next.sealed...)
-	m.open, m.end = next.open, next.end
-	return true
 }
 
 func topicsIn(partitions []wire.Partition) []string {

@@ -121,6 +121,11 @@ func newPart(p wire.Partition, a Assignment, wait time.Duration) *part {
 		Partition: p, lane: -1, fresh: true, offsets: a.Offsets, topics: a.Topics,
 		limit: a.MaxBatch, most: a.MaxBatch, ahead: a.Ahead, fromEnd: a.Latest, going: going{moved: time.Now()},
 	}
+	if a.Unreadable != nil {
+		made.quiet = time.Now().Add(wait)
+		made.stop(a.Unreadable)
+		return made
+	}
 	if a.Offsets != nil {
 		end := a.Offsets.End()
 		made.next, made.planned, made.durable = end.Source, end.Target, end.Target
