@@ -12,13 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"kplan/internal/migration"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"kplan/executor/state"
 	"kplan/internal/cluster"
-	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/plan"
 	"kplan/plan/diff"
@@ -196,67 +196,9 @@ func (a *app) program() string {
 	return name
 }
 
-// clusters are the two open clusters.
-type clusters struct {
-	source, target *kafka.Client
-}
-
-func (c *clusters) close() error {
-	var errs []error
-	for _, k := range []*kafka.Client{c.source, c.target} {
-		if k != nil {
-			errs = append(errs, k.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// open connects to both clusters and reports the problems of both.
-func (a *app) open(ctx context.Context, p *plan.Plan) (*clusters, error) {
-	c := &clusters{}
-	var errs []error
-	for _, side := range []cluster.Side{cluster.Source, cluster.Target} {
-		of := p.Migration.Source
-		if side == cluster.Target {
-			of = p.Migration.Target
-		}
-		ep, err := endpoint.Own(a.dir, of)
-		if err == nil {
-			var client *kafka.Client
-			if client, err = kafka.Open(ctx, ep, of.ClusterID, tellWaits()); err == nil && side == cluster.Source {
-				c.source = client
-			} else if err == nil {
-				c.target = client
-			}
-		}
-		if err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if len(errs) == 0 && c.source.ClusterID() == c.target.ClusterID() {
-		errs = append(errs, fmt.Errorf("clusters %q and %q are the same cluster (id %s): the source's and the target's bootstrap lead to the same brokers",
-			p.Migration.Source.Name, p.Migration.Target.Name, c.source.ClusterID()))
-	}
-	if len(errs) > 0 {
-		return nil, errors.Join(append(errs, c.close())...)
-	}
-	return c, nil
-}
-
-// belongs refuses the state of another plan.
-func belongs(st state.State, p *plan.Plan, c *clusters, where string) error {
-	b := st.Began
-	if b == nil {
-		return nil
-	}
-	if b.Migration != p.Migration.Name {
-		return fmt.Errorf("the state in %s is that of migration %q, and the plan is migration %q. Give the plan a state path of its own, or rename the migration back", where, b.Migration, p.Migration.Name)
-	}
-	if b.Source != c.source.ClusterID() || b.Target != c.target.ClusterID() {
-		return fmt.Errorf("the state in %s belongs to a migration from cluster %s to cluster %s, and the plan now leads from %s to %s. Correct the clusters' addresses; if the clusters were rebuilt on purpose, move the state away",
-			where, b.Source, b.Target, c.source.ClusterID(), c.target.ClusterID())
-	}
-	return nil
+// open connects to both clusters.
+func (a *app) open(ctx context.Context, p *plan.Plan) (*migration.Clusters, error) {
+	return migration.Open(ctx, p, tellWaits())
 }
 
 // whoami names the person and the machine for the records.

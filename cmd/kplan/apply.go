@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/internal/report"
@@ -15,7 +17,7 @@ import (
 type applyFlags struct {
 	yes      bool
 	maxAge   string
-	saved    *savedPlan // nil: apply what is seen now
+	saved    *migration.Saved // nil: apply what is seen now
 	sabotage string
 	found    *report.Findings // for the reports
 }
@@ -42,7 +44,7 @@ func newApply(a *app) *cobra.Command {
 
 func (a *app) applyArgs(cmd *cobra.Command, f applyFlags, args []string) (err error) {
 	if len(args) == 1 {
-		if f.saved, err = readSaved(args[0]); err != nil {
+		if f.saved, err = migration.ReadSaved(args[0]); err != nil {
 			return err
 		}
 	}
@@ -81,56 +83,56 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	s, err := a.begin(ctx, p, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.end()) }()
-	if err := belongs(s.state, p, c, s.backend.Where()); err != nil {
+	defer func() { err = errors.Join(err, s.End()) }()
+	if err := c.Belongs(s.State, p, s.Backend.Where()); err != nil {
 		return err
 	}
 	if f.saved != nil {
-		if err := f.saved.fits(p, s.state, maxAge, time.Now()); err != nil {
+		if err := f.saved.Fits(p, s.State, maxAge, time.Now()); err != nil {
 			return err
 		}
 	}
-	r, err := look(ctx, p, c, s.state)
+	r, err := migration.Assess(ctx, p, c, s.State)
 	if err != nil {
 		return err
 	}
 	foundDiff(f.found, r, sources, false)
-	if err := a.say(cmd.ErrOrStderr(), sources, r.diags); err != nil {
+	if err := a.say(cmd.ErrOrStderr(), sources, r.Diagnostics); err != nil {
 		return err
 	}
 	shown := cmd.OutOrStdout()
 	if a.json {
 		shown = cmd.ErrOrStderr() // the document comes at the end; a person sees first what they are asked about
 	}
-	if err := report.DiffText(shown, r.doc, report.Options{Color: a.colored(shown)}); err != nil {
+	if err := report.DiffText(shown, r.Doc, report.Options{Color: a.colored(shown)}); err != nil {
 		return err
 	}
-	if err := errors.Join(r.blocked(), continues(s.state, p, r.graph)); err != nil {
-		return &blockedError{err: err, diagnostics: r.doc.Diagnostics}
+	if err := errors.Join(r.Blocked(), migration.Continues(s.State, p, r.Graph)); err != nil {
+		return &blockedError{err: err, diagnostics: r.Doc.Diagnostics}
 	}
 	if f.saved != nil {
-		if err := f.saved.still(r, p); err != nil {
+		if err := f.saved.Still(r, p); err != nil {
 			return err
 		}
 	}
-	if r.doc.Empty() {
-		if err := s.close(); err != nil {
+	if r.Doc.Empty() {
+		if err := s.Conclude(); err != nil {
 			return err
 		}
-		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.doc}, nil, f.found)
+		return a.finish(cmd, applyDoc{Migration: p.Migration.Name, Outcome: "nothing to do", Diff: r.Doc}, nil, f.found)
 	}
 	if !f.yes && f.saved == nil {
 		if err := confirm(ctx, cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
 			return err
 		}
 	}
-	if r, err = lookAgain(ctx, p, c, s.state, r); err != nil {
+	if r, err = r.Again(ctx, p, c, s.State); err != nil {
 		return err
 	}
-	return a.run(ctx, cmd, r.plan, c, s, r, f)
+	return a.run(ctx, cmd, r.Plan, c, s, r, f)
 }

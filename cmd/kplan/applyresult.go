@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
@@ -55,14 +57,11 @@ func reasonOf(by state.Answer) string {
 	return ": " + by.Reason
 }
 
-// outcomeDone is the outcome of a run that left nothing to do.
-const outcomeDone = "done"
-
 // fill translates a result into words.
 func (d *applyDoc) fill(r executor.Result) {
 	d.ExitCode = codeOf(r)
 	d.Outcome = map[int]string{
-		exitDone: outcomeDone, exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
+		exitDone: migration.OutcomeDone, exitError: "failed", exitParked: "parked", exitRestored: "failed, services restored to the source",
 		exitStranded: "failed with a service stopped", exitInterrupted: "interrupted",
 	}[d.ExitCode]
 	var aborted *executor.AbortedError

@@ -13,11 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"kplan/executor/state"
-	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/plan"
-	"kplan/plan/graph"
 )
 
 // onState opens the plan and the place of its state, and closes it afterwards.
@@ -96,21 +94,6 @@ func (a *app) stateDir(p *plan.Plan, at plan.State) string {
 		path = filepath.Join(a.dir, path)
 	}
 	return filepath.Join(path, p.Migration.Name)
-}
-
-// knownGraph draws the steps from what the state has pinned, without asking a
-// cluster.
-func knownGraph(p *plan.Plan, st state.State) (*graph.Graph, error) {
-	sel := graph.Selection{}
-	if st.Selection != nil {
-		sel = graph.Selection(*st.Selection)
-	}
-	p = p.Reading(p.Migration.Unlisted(sel.Reads))
-	g, diags := graph.Build(p.Migration, sel, graph.Sides{}, graph.Everywhere(p.Migration, sel, cluster.Target))
-	if g == nil {
-		return nil, fmt.Errorf("the plan has no steps: %w", diags)
-	}
-	return g, nil
 }
 
 // crashes returns what KPLAN_CRASH_AFTER and KPLAN_CRASH_BEFORE ask for: kplan

@@ -7,10 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-
-	"kplan/executor/state"
-	"kplan/plan"
-	"kplan/plan/diff"
 )
 
 // confirm asks once and takes only "yes". An interrupt is an answer, too.
@@ -39,34 +35,4 @@ func confirm(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 		return nil
 	}
-}
-
-// staleError lists what moved between the diff and the apply.
-type staleError struct {
-	what  string
-	moved []string
-}
-
-func (e *staleError) Error() string {
-	return e.what + ", and nothing was done:\n  " + strings.Join(e.moved, "\n  ") + "\nLook at the new diff and apply again"
-}
-
-// lookAgain reads the clusters once more, before the first write.
-func lookAgain(ctx context.Context, p *plan.Plan, c *clusters, st state.State, before *review) (*review, error) {
-	now, err := look(ctx, p, c, st)
-	if err != nil {
-		return nil, err
-	}
-	was, is := diff.Fingerprint(before.source, before.target, p.Migration), diff.Fingerprint(now.source, now.target, p.Migration)
-	for topic := range st.Owned {
-		// One that a kplan has asked for and that appears only now, after its death.
-		if object := fmt.Sprintf("target topic %q", topic); was[object] == "" {
-			delete(is, object)
-		}
-	}
-	moved := diff.Moved(was, is)
-	if len(moved) > 0 {
-		return nil, &codedError{code: exitStale, err: &staleError{what: "the clusters have changed since the diff", moved: moved}}
-	}
-	return now, now.blocked()
 }

@@ -1,7 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"kplan/internal/migration"
 
 	"github.com/spf13/cobra"
 
@@ -28,37 +35,68 @@ func newDiff(a *app) *cobra.Command {
 }
 
 func (a *app) diff(cmd *cobra.Command, s scene, found *report.Findings, full, detailed bool, out string) error {
-	r, err := look(cmd.Context(), s.plan, s.clusters, s.state)
+	r, err := migration.Assess(cmd.Context(), s.plan, s.clusters, s.state)
 	if err != nil {
 		return err
 	}
 	foundDiff(found, r, s.sources, full)
-	if err := a.say(cmd.ErrOrStderr(), s.sources, r.diags); err != nil {
+	if err := a.say(cmd.ErrOrStderr(), s.sources, r.Diagnostics); err != nil {
 		return err
 	}
 	if err := a.writeDiff(cmd.OutOrStdout(), r, full); err != nil {
 		return err
 	}
-	if err := continues(s.state, s.plan, r.graph); err != nil {
+	if err := migration.Continues(s.state, s.plan, r.Graph); err != nil {
 		return err
 	}
-	if out != "" && !r.diags.HasErrors() {
-		if err := r.save(out, s.plan, s.state); err != nil {
+	if out != "" && !r.Diagnostics.HasErrors() {
+		if err := save(out, r.Saved(s.plan, s.state, author(), time.Now())); err != nil {
 			return err
 		}
 	}
 	switch {
-	case r.diags.HasErrors(), len(lacking(r.doc.Checks)) > 0, r.doc.Summary.Rejected > 0:
+	case r.Diagnostics.HasErrors(), len(migration.Lacking(r.Doc.Checks)) > 0, r.Doc.Summary.Rejected > 0:
 		return &codedError{code: exitError}
-	case detailed && (!r.doc.Empty() || r.doc.Drift()):
+	case detailed && (!r.Doc.Empty() || r.Doc.Drift()):
 		return &codedError{code: exitDifferences}
 	}
 	return nil
 }
 
-func (a *app) writeDiff(w io.Writer, r *review, full bool) error {
+func (a *app) writeDiff(w io.Writer, r *migration.Assessment, full bool) error {
 	if a.json {
-		return report.DiffJSON(w, r.doc)
+		return report.DiffJSON(w, r.Doc)
 	}
-	return report.DiffText(w, r.doc, report.Options{Full: full, Color: a.colored(w)})
+	return report.DiffText(w, r.Doc, report.Options{Full: full, Color: a.colored(w)})
+}
+
+// save writes a reviewed diff to a file, whole or not at all.
+func save(path string, saved *migration.Saved) error {
+	if err := mayReplace(path); err != nil {
+		return err
+	}
+	if err := report.Replace(path, savedMode, saved.Write); err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	return nil
+}
+
+// savedMode is that of saved plans: they hold no secrets, and say everything
+// about the clusters.
+const savedMode = 0o600
+
+// mayReplace refuses to write over anything but an earlier saved plan: a slip of
+// the hand must not cost the plan's own files.
+func mayReplace(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	if data, err := os.ReadFile(path); info.Mode().IsRegular() && err == nil && (len(data) == 0 || migration.IsSaved(data)) {
+		return nil
+	}
+	return fmt.Errorf("saving the plan: %s is there and is no saved plan. Give another name, or remove it first", path)
 }

@@ -7,6 +7,7 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/migration"
 )
 
 // The exit codes, as the help prints them.
@@ -123,11 +124,14 @@ func plainCode(err error) int {
 	var coded *codedError
 	var locked *state.LockedError
 	var lost *state.LeaseLostError
+	var stale *migration.StaleError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &coded):
 		return coded.code
+	case errors.As(err, &stale):
+		return exitStale
 	case errors.As(err, &locked), errors.As(err, &lost):
 		return exitLocked
 	case errors.Is(err, executor.ErrInterrupted):

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/plan/graph"
@@ -28,7 +30,7 @@ func newGraph(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			g, diags := offlineGraph(p)
+			g, diags := migration.OfflineGraph(p)
 			if err := a.say(cmd.ErrOrStderr(), sources, diags); err != nil {
 				return err
 			}

@@ -35,13 +35,15 @@ func arrows() map[string][]string {
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
 		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
 		"kplan/internal/notify":         {"kplan/plan"},
-		"kplan/mirror":                  {"kplan/mirror/batch", "kplan/mirror/wire"},
-		"kplan/mirror/worker":           {"kplan/mirror", "kplan/mirror/wire", "kplan/internal/boottime"},
-		"kplan/mirror/driver":           {"kplan/mirror", "kplan/mirror/wire", "kplan/mirror/worker", "kplan/executor", "kplan/internal/cluster"},
-		"kplan/mirror/wire":             {"kplan/internal/endpoint"},
-		"kplan/mirror/batch":            {},
-		"kplan/docs/schema":             {},
-		"kplan/cmd/kplan":               {"*"},
+		"kplan/internal/migration": {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/checks", "kplan/executor", "kplan/executor/state",
+			"kplan/internal/kafka", "kplan/internal/endpoint", "kplan/internal/cluster"},
+		"kplan/mirror":        {"kplan/mirror/batch", "kplan/mirror/wire"},
+		"kplan/mirror/worker": {"kplan/mirror", "kplan/mirror/wire", "kplan/internal/boottime"},
+		"kplan/mirror/driver": {"kplan/mirror", "kplan/mirror/wire", "kplan/mirror/worker", "kplan/executor", "kplan/internal/cluster"},
+		"kplan/mirror/wire":   {"kplan/internal/endpoint"},
+		"kplan/mirror/batch":  {},
+		"kplan/docs/schema":   {},
+		"kplan/cmd/kplan":     {"*"},
 	}
 }
 
@@ -50,7 +52,7 @@ func clients() map[string][]string {
 	return map[string][]string{
 		"github.com/IBM/sarama":             {"kplan/internal/kafka", "kplan/internal/workload"},
 		"github.com/twmb/franz-go":          {"kplan/internal/embedded", "kplan/internal/kafkatest", "kplan/internal/scratch", "kplan/mirror/wire", "kplan/mirror/worker"},
-		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/cmd/kplan"},
+		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/internal/migration", "kplan/cmd/kplan"},
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
 		"github.com/olekukonko/tablewriter": {"kplan/cmd/kplan", "kplan/internal/report"},

@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
@@ -106,7 +108,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	maxAge, err := producerMemory(ctx, s.clusters.target, cmd.ErrOrStderr())
+	maxAge, err := producerMemory(ctx, s.clusters.Target, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -119,7 +121,7 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 	w, err := worker.New(worker.Config{
 		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
 		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: cmp.Or(f.session, m.Mirror.SessionTimeout)},
-		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Positions: driver.Positions(s.clusters.source), Clock: boottime.Clock{}, Log: log,
+		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Positions: driver.Positions(s.clusters.Source), Clock: boottime.Clock{}, Log: log,
 	})
 	if err != nil {
 		return err
@@ -219,7 +221,7 @@ func identify(ctx context.Context, shelf state.Shelf, target *wire.Client, s sce
 	ctx, cancel := context.WithTimeout(ctx, identifyPatience)
 	defer cancel()
 	for {
-		p, err := mirror.Identify(ctx, shelf, target, s.clusters.target.ClusterID(), copyBegun(s.state), lock)
+		p, err := mirror.Identify(ctx, shelf, target, s.clusters.Target.ClusterID(), migration.CopyBegun(s.state), lock)
 		var locked *state.LockedError
 		if err == nil || !errors.As(err, &locked) {
 			return p, err

@@ -55,7 +55,7 @@ func empty(ctx context.Context, s scene, topics []string) error {
 	if pinned := s.state.Selection; pinned != nil {
 		selected = func(topic string) bool { return slices.Contains(pinned.Topics, topic) }
 	}
-	there, err := s.clusters.target.TopicsNamed(ctx, topics)
+	there, err := s.clusters.Target.TopicsNamed(ctx, topics)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func empty(ctx context.Context, s scene, topics []string) error {
 		if _, ok := there[t]; !ok {
 			continue
 		}
-		ends, err := s.clusters.target.LogEnds(ctx, []string{t})
+		ends, err := s.clusters.Target.LogEnds(ctx, []string{t})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"kplan/internal/migration"
+
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/boottime"
@@ -21,7 +23,7 @@ import (
 
 // mirrorOf opens the mirror of a plan, in this process or by workers, with the
 // identity that the state gives it. The lock is held by the caller.
-func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *session, log *slog.Logger, stderr io.Writer) (of executor.Mirror, end func() error, err error) {
+func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *migration.Clusters, s *migration.Session, log *slog.Logger, stderr io.Writer) (of executor.Mirror, end func() error, err error) {
 	m := p.Migration.Mirror
 	if m == nil {
 		return nil, func() error { return nil }, nil
@@ -36,14 +38,14 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 			err = errors.Join(err, closing())
 		}
 	}()
-	if err := mirror.Govern(ctx, shelf, s.held.Check); err != nil {
+	if err := mirror.Govern(ctx, shelf, s.Held.Check); err != nil {
 		return nil, nil, err
 	}
 	local := &driver.Local{
-		SourceTopics: c.source, TargetTopics: c.target, TargetLogs: c.target, SourceGroups: c.source, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.held.Check,
-		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.target, stderr) }, Log: log,
+		SourceTopics: c.Source, TargetTopics: c.Target, TargetLogs: c.Target, SourceGroups: c.Source, Shelf: shelf, Keeper: mirror.NewKeeper(shelf), Lease: s.Held.Check,
+		Latest: m.Start == "latest", BytesPerSecond: m.BytesPerSecond, Memory: func(ctx context.Context) (time.Duration, error) { return producerMemory(ctx, c.Target, stderr) }, Log: log,
 	}
-	local.Keeper.Lease = s.held.Check
+	local.Keeper.Lease = s.Held.Check
 	if local.Source, err = a.dataPath(p.Migration.Source, sourcePool); err != nil {
 		return nil, nil, err
 	}
@@ -51,9 +53,9 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		local.Source.Close()
 		return nil, nil, err
 	}
-	driver.NewLocal(c.source, local)
+	driver.NewLocal(c.Source, local)
 	closing = func() error { return errors.Join(local.Close(), closeShelf()) }
-	if local.Producer, err = mirror.Identify(ctx, shelf, local.Target, c.target.ClusterID(), copyBegun(s.state), nil); err != nil { // workers find it there
+	if local.Producer, err = mirror.Identify(ctx, shelf, local.Target, c.Target.ClusterID(), migration.CopyBegun(s.State), nil); err != nil { // workers find it there
 		return nil, nil, err
 	}
 	tended := func(tend func(context.Context)) {
@@ -64,7 +66,7 @@ func (a *app) mirrorOf(ctx context.Context, p *plan.Plan, c *clusters, s *sessio
 		closing = func() error { stop(); <-over; return before() }
 	}
 	if m.Run == "worker" {
-		workers := driver.NewWorkers(c.source, &driver.Workers{Shelf: shelf, Keeper: local.Keeper, Target: c.target, Command: a.command("mirror"), Log: log}, boottime.Clock{}.Now, deadHere)
+		workers := driver.NewWorkers(c.Source, &driver.Workers{Shelf: shelf, Keeper: local.Keeper, Target: c.Target, Command: a.command("mirror"), Log: log}, boottime.Clock{}.Now, deadHere)
 		tended(workers.Tend)
 		return workers, closing, nil
 	}

@@ -63,11 +63,11 @@ func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error)
 	if err != nil {
 		return nil, err
 	}
-	source, err := r.scene.clusters.source.TopicsNamed(ctx, names)
+	source, err := r.scene.clusters.Source.TopicsNamed(ctx, names)
 	if err != nil {
 		return nil, err
 	}
-	target, err := r.scene.clusters.target.TopicsNamed(ctx, names)
+	target, err := r.scene.clusters.Target.TopicsNamed(ctx, names)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func (r *readiness) selected(ctx context.Context) (names []string, begun bool, e
 	if st.Selection != nil {
 		return st.Selection.Topics, st.Steps[graph.MirrorAddress("", "start")].Status == state.Done, nil
 	}
-	topics, err := r.scene.clusters.source.Topics(ctx, r.scene.plan.Migration.Topics.Selects)
+	topics, err := r.scene.clusters.Source.Topics(ctx, r.scene.plan.Migration.Topics.Selects)
 	if err != nil {
 		return nil, false, err
 	}

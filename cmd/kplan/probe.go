@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/internal/cluster"
@@ -85,7 +87,7 @@ func (a *app) probe(cmd *cobra.Command, t *trials, found *report.Findings) error
 	if err != nil {
 		return err
 	}
-	seen, err := listenings(cmd.Context(), p)
+	seen, err := migration.Listen(cmd.Context(), p, tellWaits())
 	if err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func probed(p *plan.Plan, seen []cluster.Listening, now time.Time) probeDoc {
 	_, host := whoami()
 	doc := probeDoc{
 		FormatVersion: formatVersion, Migration: p.Migration.Name, At: now, From: host,
-		Checks: diff.Waive(p.Migration, reachable(p, seen, now)),
+		Checks: diff.Waive(p.Migration, migration.Reachable(p, seen, now)),
 	}
 	for _, l := range seen {
 		one := probedListener{Cluster: l.Cluster, Listener: l.Listener, ClusterID: l.ClusterID, TLS: l.TLS, Mechanism: l.Mechanism}
@@ -125,8 +127,14 @@ func probed(p *plan.Plan, seen []cluster.Listening, now time.Time) probeDoc {
 		}
 		doc.Listeners = append(doc.Listeners, one)
 	}
-	doc.Summary, doc.ExitCode = tally(doc.Checks)
+	doc.judge()
 	return doc
+}
+
+// judge says what the checks come to.
+func (d *probeDoc) judge() {
+	summary, outcome := migration.Tally(d.Checks)
+	d.Summary, d.ExitCode = summary, outcomeCode(outcome)
 }
 
 func writeProbe(w io.Writer, doc probeDoc) error {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
@@ -119,13 +121,13 @@ func (a *app) reported(cmd *cobra.Command, do func(*cobra.Command, *report.Findi
 // cannot be reached, or anything else.
 func foundError(found *report.Findings, err error) {
 	var invalid *invalidError
-	var broken *brokenError
+	var broken *migration.BrokenError
 	switch {
 	case errors.As(err, &invalid):
 		found.Diagnostics = diff.Diagnostics(invalid.diags)
 		found.Text = diagnosed(invalid.sources, invalid.diags)
 	case errors.As(err, &broken):
-		found.Checks = broken.checks
+		found.Checks = broken.Checks
 	}
 	if err == nil || err.Error() == "" || !found.Any() {
 		return
@@ -142,10 +144,10 @@ func foundError(found *report.Findings, err error) {
 }
 
 // foundDiff notes what diff and apply show.
-func foundDiff(found *report.Findings, r *review, sources *plan.Sources, full bool) {
-	doc := r.doc
+func foundDiff(found *report.Findings, r *migration.Assessment, sources *plan.Sources, full bool) {
+	doc := r.Doc
 	found.Migration, found.Diff, found.Checks, found.Diagnostics = doc.Migration, &doc, doc.Checks, doc.Diagnostics
-	found.Text = texts(diagnosed(sources, r.diags), func(w io.Writer) error { return report.DiffText(w, doc, report.Options{Full: full}) })
+	found.Text = texts(diagnosed(sources, r.Diagnostics), func(w io.Writer) error { return report.DiffText(w, doc, report.Options{Full: full}) })
 	found.JSON = func(w io.Writer) error { return report.DiffJSON(w, doc) }
 }
 

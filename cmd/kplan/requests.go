@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
@@ -31,7 +33,7 @@ func newDone(a *app) *cobra.Command {
 			status := st.Steps[address].Status
 			// A restore that was refused waits for a person, too: to say that the
 			// service runs on the source again (R13).
-			if !known || status != state.Parked && !(status == state.Failed && isRestore(address)) {
+			if !known || status != state.Parked && !(status == state.Failed && migration.IsRestore(address)) {
 				return r, fmt.Errorf("step %s does not wait for anybody: %s", args[0], a.waiting(st))
 			}
 			return r, nil
@@ -131,7 +133,7 @@ func newSet(a *app) *cobra.Command {
 				return state.Request{}, fmt.Errorf("%s: want ADDRESS.ATTRIBUTE=VALUE", args[0])
 			}
 			r := state.Request{Verb: state.VerbSet, Address: args[0][:i], Value: args[0][i+1:]}
-			g, err := knownGraph(p, st)
+			g, err := migration.KnownGraph(p, st)
 			if err != nil {
 				return r, err
 			}
@@ -299,7 +301,7 @@ func newWithdraw(a *app) *cobra.Command {
 func (a *app) waiting(st state.State) string {
 	text := ""
 	for _, address := range slices.Sorted(maps.Keys(st.Steps)) {
-		if s := st.Steps[address]; s.Status == state.Parked || s.Status == state.Failed && isRestore(address) {
+		if s := st.Steps[address]; s.Status == state.Parked || s.Status == state.Failed && migration.IsRestore(address) {
 			text += " " + address
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -117,14 +119,14 @@ func TestLeastRightsOnRealBrokers(t *testing.T) {
 			}
 			s.start()
 			s.flow(20)
-			tell := func(dir string, places map[string]strict, apply func(p *plan.Plan, on *clusters)) {
+			tell := func(dir string, places map[string]strict, apply func(p *plan.Plan, on *migration.Clusters)) {
 				p, on := inProcess(t, dir)
 				withdraw := c.oneByOne(t, p, on, places)
 				apply(p, on)
 				withdraw()
 			}
-			tell(bare, map[string]strict{checks.OnSource: source, checks.OnTarget: target, checks.OnState: source}, func(*plan.Plan, *clusters) {})
-			tell(full, map[string]strict{checks.OnSource: source, checks.OnTarget: target}, func(p *plan.Plan, on *clusters) {
+			tell(bare, map[string]strict{checks.OnSource: source, checks.OnTarget: target, checks.OnState: source}, func(*plan.Plan, *migration.Clusters) {})
+			tell(full, map[string]strict{checks.OnSource: source, checks.OnTarget: target}, func(p *plan.Plan, on *migration.Clusters) {
 				source.change(t, source.super.DeleteACLs, reading)
 				if d := cmp.Diff([]string{"pricing " + pricing}, rightsFailing(t, p, on)); d != "" {
 					t.Errorf("a service without a right (-want +got):\n%s", d)
@@ -151,7 +153,7 @@ type placed struct {
 
 // oneByOne grants the least rights, takes each away in turn, and puts it back.
 // The source's and the target's take turns beside one another.
-func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *clusters, places map[string]strict) (withdraw func()) {
+func (l leastCase) oneByOne(t *testing.T, p *plan.Plan, on *migration.Clusters, places map[string]strict) (withdraw func()) {
 	t.Helper()
 	ground := checks.RightsGround{Plan: p, Transactions: l.source == kafkatest.V4_3_0, NewState: true}
 	ground.Source.Groups, ground.Target.Groups = []string{"*"}, []string{"*"}
@@ -292,11 +294,11 @@ const hidden = "source Describe on transactional ids"
 
 // refuses reports whether a cluster refuses to do what a right is for, with the
 // checks left out.
-func (l leastCase) refuses(t *testing.T, object string, p *plan.Plan, c *clusters) bool {
+func (l leastCase) refuses(t *testing.T, object string, p *plan.Plan, c *migration.Clusters) bool {
 	t.Helper()
-	ctx, side := t.Context(), c.source
+	ctx, side := t.Context(), c.Source
 	if strings.HasPrefix(object, "target") {
-		side = c.target
+		side = c.Target
 	}
 	topic, group, foreign, hour := l.name+".events", l.name+"-pricing", l.name+"-foreign-readers", "3600000"
 	var refused map[string]error
@@ -363,7 +365,7 @@ func (l leastCase) refuses(t *testing.T, object string, p *plan.Plan, c *cluster
 }
 
 // inProcess loads a plan here and opens its clusters.
-func inProcess(t *testing.T, dir string) (*plan.Plan, *clusters) {
+func inProcess(t *testing.T, dir string) (*plan.Plan, *migration.Clusters) {
 	t.Helper()
 	loaded := plan.Load(plan.Options{Dir: dir, Environ: func(name string) (string, bool) {
 		return saslPassword, name == "TEST_SASL_PASSWORD"
@@ -376,7 +378,7 @@ func inProcess(t *testing.T, dir string) (*plan.Plan, *clusters) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := c.close(); err != nil {
+		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -385,23 +387,23 @@ func inProcess(t *testing.T, dir string) (*plan.Plan, *clusters) {
 
 // rightsFailing looks at both clusters as diff does and returns what the checks
 // of rights miss.
-func rightsFailing(t *testing.T, p *plan.Plan, c *clusters) []string {
+func rightsFailing(t *testing.T, p *plan.Plan, c *migration.Clusters) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	r, err := look(ctx, p, c, state.State{})
-	var broken *brokenError
+	r, err := migration.Assess(ctx, p, c, state.State{})
+	var broken *migration.BrokenError
 	var found []checks.Result
 	switch {
 	case errors.As(err, &broken):
-		found = broken.checks
+		found = broken.Checks
 	case err != nil:
 		t.Fatal(err)
 	default:
-		found = r.doc.Checks
+		found = r.Doc.Checks
 	}
 	var objects []string
-	for _, f := range lacking(found) {
+	for _, f := range migration.Lacking(found) {
 		objects = append(objects, f.Object.Name)
 	}
 	return objects

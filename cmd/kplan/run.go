@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
@@ -25,20 +27,19 @@ import (
 // enough for a broker's restart, short enough for a person to hear of an outage.
 const brokerPatience = 90 * time.Second
 
-func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clusters, s *session, r *review, f applyFlags) error {
+func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migration.Clusters, s *migration.Session, r *migration.Assessment, f applyFlags) error {
 	leaveOut, err := safeguard(f.sabotage, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	if err := s.open(p, c, r); err != nil {
+	if err := s.Open(p, c, r); err != nil {
 		return err
 	}
-	s.reopen(r)
 	log, err := a.logger()
 	if err != nil {
 		return err
 	}
-	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.run, who: s.who, host: s.host, stderr: cmd.ErrOrStderr()}
+	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.Run, who: s.By.Who, host: s.By.Host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
 	copies, closeMirror, err := a.mirrorOf(ctx, p, c, s, log, cmd.ErrOrStderr())
@@ -46,9 +47,9 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 		return err
 	}
 	engine := &executor.Engine{
-		Plan: p, Graph: r.graph, Mirror: copies, Source: c.source.Patient(patience), Target: c.target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
-		Journal: s.held, State: s.state, RunID: s.run, Defaults: r.target.Defaults, Seen: partitionsOf(r.source), Capped: r.capped, Who: s.who, Fence: s.held,
-		Inbox: inbox{s.backend, s.held}, Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
+		Plan: p, Graph: r.Graph, Mirror: copies, Source: c.Source.Patient(patience), Target: c.Target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
+		Journal: s.Held, State: s.State, RunID: s.Run, Defaults: r.Target.Defaults, Seen: partitionsOf(r.Source), Capped: r.Capped, Who: s.By.Who, Fence: s.Held,
+		Inbox: s.Inbox(), Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
 		Command: a.command, LeaveOut: leaveOut,
 	}
 	heard := context.AfterFunc(ctx, func() {
@@ -59,10 +60,10 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *clus
 	if err := closeMirror(); err != nil && result.Err == nil {
 		result.Err = err
 	}
-	doc := applyDoc{Migration: p.Migration.Name, Run: s.run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: fenceDocs(p, result.Fences), Diff: r.doc}
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.Run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: fenceDocs(p, result.Fences), Diff: r.Doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
-	if _, err := s.held.Append(state.Record{Run: s.run, RunEnded: &ended}); err != nil {
+	if _, err := s.Held.Append(state.Record{Run: s.Run, RunEnded: &ended}); err != nil {
 		doc.unrecorded(err, result.Err)
 	}
 	told.ended(doc)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/executor/state"
@@ -15,7 +17,7 @@ import (
 type scene struct {
 	plan     *plan.Plan
 	sources  *plan.Sources
-	clusters *clusters
+	clusters *migration.Clusters
 	backend  state.Backend
 	state    state.State
 }
@@ -45,14 +47,14 @@ func (a *app) sceneOf(cmd *cobra.Command, reach func(try func() error) error, do
 	if err != nil {
 		return err
 	}
-	var c *clusters
+	var c *migration.Clusters
 	if err := reach(func() (err error) {
 		c, err = a.open(cmd.Context(), p)
 		return err
 	}); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	var b state.Backend
 	if err := reach(func() (err error) {
 		b, err = a.backend(cmd.Context(), p, p.State)
@@ -65,7 +67,7 @@ func (a *app) sceneOf(cmd *cobra.Command, reach func(try func() error) error, do
 	if err != nil {
 		return err
 	}
-	if err := belongs(st, p, c, b.Where()); err != nil {
+	if err := c.Belongs(st, p, b.Where()); err != nil {
 		return err
 	}
 	return do(scene{plan: p, sources: sources, clusters: c, backend: b, state: st})

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/internal/report"
@@ -16,7 +18,7 @@ func newShow(a *app) *cobra.Command {
 		Short: "Show a plan that diff --out has saved; asks no cluster",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			saved, err := readSaved(args[0])
+			saved, err := migration.ReadSaved(args[0])
 			if err != nil {
 				return err
 			}

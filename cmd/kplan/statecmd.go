@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
@@ -60,7 +62,7 @@ func items(st state.State) []stateItem {
 	}
 	for _, t := range slices.Sorted(maps.Keys(st.Fences)) {
 		status := "standing on the source"
-		if !fenceIsSet(st, t) {
+		if !migration.FenceIsSet(st, t) {
 			status = "begun on the source" // some of its rules may stand
 		}
 		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: status})

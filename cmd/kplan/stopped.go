@@ -1,17 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
-	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/migration"
 	"kplan/plan/diff"
 )
 
@@ -67,43 +65,9 @@ func (a *app) stoppedNow(ctx context.Context) ([]string, *state.Holder, error) {
 	p := loaded.Plan
 	b, err := a.backend(ctx, p, p.State)
 	if err != nil {
-		return nil, nil, unreadState(err)
+		return nil, nil, migration.UnreadState(err)
 	}
-	return stoppedIn(ctx, b)
-}
-
-// stoppedIn looks into one state, and closes it. Who holds the lock is asked before
-// the state and after it: an apply that ends in between has changed what was read, or
-// goes on with it no more.
-func stoppedIn(ctx context.Context, b state.Backend) (services []string, by *state.Holder, err error) {
-	defer func() {
-		if closed := b.Close(); err == nil && closed != nil {
-			services, by, err = nil, nil, unreadState(closed)
-		}
-	}()
-	before, notTold := b.Holder(ctx)
-	for {
-		st, err := b.Read(ctx)
-		if err = cmp.Or(err, notTold); err != nil { // the state's own reason first: apply has said it already
-			return nil, nil, unreadState(err)
-		}
-		after, err := b.Holder(ctx)
-		if err != nil {
-			return nil, nil, unreadState(err)
-		}
-		if !sameHolder(before, after) {
-			before = after
-			continue
-		}
-		if _, host := whoami(); after != nil && (after.Brief || after.PID == os.Getpid() && after.Host == host) { // it does not apply
-			after = nil
-		}
-		return executor.Stopped(st), after, nil
-	}
-}
-
-func sameHolder(a, b *state.Holder) bool {
-	return a == nil && b == nil || a != nil && b != nil && a.ID == b.ID
+	return migration.Stopped(ctx, b, itself)
 }
 
 // stoppedHere looks into every state in the default place. Where one of several
@@ -117,7 +81,7 @@ func (a *app) stoppedHere(ctx context.Context) ([]string, *state.Holder, error) 
 	var by *state.Holder
 	alone := false
 	for _, dir := range dirs {
-		services, holder, err := stoppedIn(ctx, state.NewFile(dir, time.Now))
+		services, holder, err := migration.Stopped(ctx, state.NewFile(dir, time.Now), itself)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -131,6 +95,9 @@ func (a *app) stoppedHere(ctx context.Context) ([]string, *state.Holder, error) 
 	return all, by, nil
 }
 
-func unreadState(err error) error {
-	return fmt.Errorf("whether a service stands stopped is not known, since the state cannot be read: %w", err)
+// itself reports whether a holder of the lock is this process, or one that has it
+// for a moment: neither goes on with what stands stopped.
+func itself(h state.Holder) bool {
+	_, host := whoami()
+	return h.Brief || h.PID == os.Getpid() && h.Host == host
 }

@@ -11,11 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"kplan/executor"
 	"kplan/executor/state"
-	"kplan/plan"
 	"kplan/plan/graph"
 )
 
@@ -152,67 +149,11 @@ func TestStoppedWhileAnotherApplies(t *testing.T) {
 	}
 }
 
-// endsAt is a state whose holder lets go while it is read.
-type endsAt struct {
-	state.Backend
-	held state.Session
-}
-
-func (e *endsAt) Read(ctx context.Context) (state.State, error) {
-	st, err := e.Backend.Read(ctx)
-	if e.held != nil {
-		err = errors.Join(err, e.held.Release())
-		e.held = nil
-	}
-	return st, err
-}
-
-// Taken out: the second question who has the lock. An apply that ends while the
-// state is read would be said to go on with what it leaves stopped.
-func TestStoppedByAnApplyThatEndsMeanwhile(t *testing.T) {
-	a := stoppedPlan(t)
-	b := state.NewFile(filepath.Join(a.dir, ".kplan", "orders"), time.Now)
-	held, err := state.NewFile(filepath.Join(a.dir, ".kplan", "orders"), time.Now).Acquire(t.Context(), state.Holder{Who: "an apply", Host: "elsewhere", PID: os.Getpid() + 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	services, by, err := stoppedIn(t.Context(), &endsAt{b, held})
-	if err != nil || by != nil || !slices.Contains(services, "shop") {
-		t.Errorf("stopped are %v, %v goes on with them, %v", services, by, err)
-	}
-}
-
 // An end that leaves nothing stopped is told as it is.
 func TestAnEndWithNothingStopped(t *testing.T) {
 	a := &app{self: "kplan", dir: t.TempDir()}
 	failed := errors.New("failed")
 	if err := a.leftStopped(t.Context(), failed); err != failed || exitCode(err) != exitError {
 		t.Errorf("it ends with %v", err)
-	}
-}
-
-// Taken out: what an earlier apply has pinned, since a source forgets commits;
-// the end of joining when a group is placed; the topic of which the plan says
-// that nobody reads it, whose steps may then be gone (R3, R11).
-func TestTopicThatIsReadNoMore(t *testing.T) {
-	m := &plan.Migration{Services: []*plan.Service{{Name: "s", Groups: []plan.NamedRef{{Name: "g"}}, Consumes: []plan.NamedRef{{Name: "a"}}}}}
-	st := state.State{Selection: &state.Selection{Reads: map[string][]string{"g": {"b"}}}, Steps: map[string]state.StepState{}}
-	if d := cmp.Diff(map[string][]string{"g": {"b", "c"}}, pinnedReads(m, map[string][]string{"g": {"c"}}, st)); d != "" {
-		t.Error(d)
-	}
-	st.Steps[graph.GroupAddress("g", "place")] = state.StepState{Status: state.Done}
-	if d := cmp.Diff(map[string][]string{"g": {"b"}}, pinnedReads(m, map[string][]string{"g": {"c"}}, st)); d != "" {
-		t.Errorf("it joined after the group was placed: %s", d)
-	}
-	m.Groups.Named = []plan.NamedGroup{{Name: "g", Ignore: []plan.IgnoredTopic{{Name: "b"}}}}
-	if got := pinnedReads(m, nil, st); got != nil {
-		t.Errorf("the plan says that it reads the topic no more: %v", got)
-	}
-	for address, want := range map[string]bool{
-		graph.TopicAddress("b", "boundary"): true, graph.TopicAddress("a", "boundary"): false, graph.ServiceAddress("s", "stop"): false,
-	} {
-		if got := leftAlone(m, address); got != want {
-			t.Errorf("%s: %v", address, got)
-		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
 	"kplan/checks"
@@ -90,13 +92,13 @@ func (t *trials) run(ctx context.Context, a *app, p *plan.Plan, doc *probeDoc) (
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, c.close()); err != nil { // the document is not shown then
+		if err = errors.Join(err, c.Close()); err != nil { // the document is not shown then
 			err = errors.Join(err, left(*doc))
 		}
 	}()
 	tell := func(found ...checks.Result) {
 		doc.Checks = append(doc.Checks, diff.Waive(p.Migration, found)...)
-		doc.Summary, doc.ExitCode = tally(doc.Checks)
+		doc.judge()
 	}
 	if t.conformance {
 		for _, of := range []*plan.Cluster{p.Migration.Source, p.Migration.Target} {
@@ -146,9 +148,9 @@ func left(doc probeDoc) error {
 }
 
 // bear finds the source's rate and writes that, some times over, to the target.
-func (t *trials) bear(ctx context.Context, a *app, c *clusters, p *plan.Plan) (borne, error) {
+func (t *trials) bear(ctx context.Context, a *app, c *migration.Clusters, p *plan.Plan) (borne, error) {
 	end := slow(fmt.Sprintf("measuring for %s what cluster %q is written", t.window, p.Migration.Source.Name))
-	rate, err := t.measure(ctx, c.source, p)
+	rate, err := t.measure(ctx, c.Source, p)
 	end()
 	if err != nil {
 		return borne{}, fmt.Errorf("measuring what the source is written: %w", err)
@@ -162,7 +164,7 @@ func (t *trials) bear(ctx context.Context, a *app, c *clusters, p *plan.Plan) (b
 		replicas = int16(n)
 	}
 	wanted := max(rate.bytes*t.times, leastLoad)
-	nodes, err := c.target.Nodes(ctx, func(string) bool { return false })
+	nodes, err := c.Target.Nodes(ctx, func(string) bool { return false })
 	if err != nil {
 		return borne{}, err
 	}

@@ -4,14 +4,13 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/hashicorp/hcl/v2"
+	"kplan/internal/migration"
+
 	"github.com/spf13/cobra"
 
-	"kplan/internal/cluster"
 	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"
-	"kplan/plan/graph"
 )
 
 type validateDoc struct {
@@ -38,7 +37,7 @@ func (a *app) validate(cmd *cobra.Command, found *report.Findings) error {
 	}
 	diags := loaded.Diags
 	if loaded.Plan != nil {
-		_, more := offlineGraph(loaded.Plan)
+		_, more := migration.OfflineGraph(loaded.Plan)
 		diags = append(diags, more...)
 		plan.SortDiagnostics(diags)
 	}
@@ -72,10 +71,4 @@ func (a *app) validate(cmd *cobra.Command, found *report.Findings) error {
 	}
 	_, err = io.WriteString(cmd.OutOrStdout(), verdict)
 	return err
-}
-
-// offlineGraph builds the graph from the files alone.
-func offlineGraph(p *plan.Plan) (*graph.Graph, hcl.Diagnostics) {
-	var sel graph.Selection
-	return graph.Build(p.Migration, sel, graph.Sides{}, graph.Everywhere(p.Migration, sel, cluster.Target))
 }

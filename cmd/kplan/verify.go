@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,9 +9,9 @@ import (
 	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
-	"kplan/checks"
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan/diff"
 )
@@ -89,80 +87,31 @@ func (a *app) recordVerified(cmd *cobra.Command, s scene, doc verifyDoc) error {
 	return s.backend.Put(cmd.Context(), r)
 }
 
-// verify looks at both clusters and judges. Where a broker keeps a cluster from
-// being read, that is the finding, and nothing else is asked.
+// verify looks at both clusters and judges.
 func (a *app) verify(cmd *cobra.Command, s scene, level string) (verifyDoc, error) {
-	m, c := s.plan.Migration, s.clusters
+	v, err := migration.Verify(cmd.Context(), s.plan, s.clusters, s.state, level, time.Now())
+	if err != nil {
+		return verifyDoc{}, err
+	}
 	doc := verifyDoc{
-		FormatVersion: formatVersion, Migration: m.Name, Level: level, At: time.Now().UTC(), Summary: map[string]int{},
-		Clusters: diff.Clusters{
-			Source: diff.ClusterRef{Name: m.Source.Name, ID: c.source.ClusterID()},
-			Target: diff.ClusterRef{Name: m.Target.Name, ID: c.target.ClusterID()},
-		},
+		FormatVersion: formatVersion, Migration: v.Migration, Level: v.Level, At: v.At, Clusters: v.Clusters, Checks: v.Checks, Summary: v.Summary, ExitCode: outcomeCode(v.Outcome),
 	}
-	r, err := look(cmd.Context(), s.plan, c, s.state)
-	var broken *brokenError
-	switch {
-	case errors.As(err, &broken):
-		doc.Checks = broken.checks
-	case err != nil:
-		return doc, err
-	default:
-		if err := a.say(cmd.ErrOrStderr(), s.sources, r.diags); err != nil {
-			return doc, err
-		}
-		doc.At = r.doc.ReadAt.UTC()
-		if doc.Checks, err = judge(cmd.Context(), s, r, level); err != nil {
-			return doc, err
-		}
+	if v.Assessment == nil {
+		return doc, nil
 	}
-	doc.Checks = diff.Waive(m, doc.Checks)
-	doc.Summary, doc.ExitCode = tally(doc.Checks)
-	if doc.ExitCode == exitDone && broken != nil {
-		doc.ExitCode = exitInconclusive
-	}
-	return doc, nil
+	return doc, a.say(cmd.ErrOrStderr(), s.sources, v.Assessment.Diagnostics)
 }
 
-// tally counts the verdicts, waived ones apart, and says how the command ends.
-func tally(all []diff.Check) (map[string]int, int) {
-	sum := map[string]int{}
-	for _, check := range all {
-		verdict := string(check.Verdict)
-		if check.Waived != "" {
-			verdict = "waived"
-		}
-		sum[verdict]++
+// outcomeCode is how a command ends that has judged.
+func outcomeCode(o migration.Outcome) int {
+	switch o {
+	case migration.Differs:
+		return exitDifferences
+	case migration.Inconclusive:
+		return exitInconclusive
+	case migration.Passed:
 	}
-	switch {
-	case sum[string(diff.Fail)] > 0:
-		return sum, exitDifferences
-	case sum[string(diff.Error)]+sum[string(diff.Unknown)] > 0:
-		return sum, exitInconclusive
-	}
-	return sum, exitDone
-}
-
-// judge asks what the level asks.
-func judge(ctx context.Context, s scene, r *review, level string) ([]diff.Check, error) {
-	all := append([]diff.Check{}, r.doc.Checks...)
-	all = append(all, checks.Parity(r.selection.Topics, r.doc.Changes, r.doc.Checks)...)
-	all = append(all, checks.Access(r.differ, r.doc.Changes, r.doc.Checks)...)
-	all = append(all, checks.FromDiagnostics(r.doc.Diagnostics)...)
-	all = append(all, standingFences(r.access[0], s.state)...)
-	if level == "offsets" {
-		bounds, err := executor.Boundaries(s.state, r.selection.Topics)
-		if err != nil {
-			return nil, err
-		}
-		finals, err := executor.FinalPositions(s.state, r.selection.Groups)
-		if err != nil {
-			return nil, err
-		}
-		observed := checks.Observed{Migration: r.plan.Migration, Source: r.source, Target: r.target, Sides: s.state, Boundary: bounds, Final: finals}
-		all = append(all, checks.Positions(ctx, observed, s.clusters.source)...)
-	}
-	return all, nil
+	return exitDone
 }
 
 func writeVerify(w io.Writer, doc verifyDoc) error {

@@ -1,4 +1,4 @@
-package main
+package migration
 
 import (
 	"context"
@@ -15,10 +15,10 @@ import (
 	"kplan/plan"
 )
 
-// listenings asks every listener of both clusters, all at once: the source's
+// Listen asks every listener of both clusters, all at once: the source's
 // first, each cluster's own before its further ones. The error names files of
 // the plan that cannot be used.
-func listenings(ctx context.Context, p *plan.Plan) ([]cluster.Listening, error) {
+func Listen(ctx context.Context, p *plan.Plan, waits ...kafka.Option) ([]cluster.Listening, error) {
 	var endpoints []endpoint.Endpoint
 	var errs []error
 	for _, c := range []*plan.Cluster{p.Migration.Source, p.Migration.Target} {
@@ -37,7 +37,7 @@ func listenings(ctx context.Context, p *plan.Plan) ([]cluster.Listening, error) 
 	var g errgroup.Group
 	for i, ep := range endpoints {
 		g.Go(func() error {
-			seen[i] = kafka.Probe(ctx, ep, tellWaits())
+			seen[i] = kafka.Probe(ctx, ep, waits...)
 			return nil
 		})
 	}
@@ -48,9 +48,9 @@ func listenings(ctx context.Context, p *plan.Plan) ([]cluster.Listening, error) 
 	return seen, nil
 }
 
-// reachable judges what the listeners showed. A further listener has to lead to
+// Reachable judges what the listeners showed. A further listener has to lead to
 // the cluster of the cluster's own one; that one to the plan's cluster_id.
-func reachable(p *plan.Plan, seen []cluster.Listening, now time.Time) []checks.Result {
+func Reachable(p *plan.Plan, seen []cluster.Listening, now time.Time) []checks.Result {
 	ids := map[string]string{}
 	for _, c := range []*plan.Cluster{p.Migration.Source, p.Migration.Target} {
 		ids[c.Name] = c.ClusterID

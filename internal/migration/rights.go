@@ -1,4 +1,4 @@
-package main
+package migration
 
 import (
 	"context"
@@ -109,8 +109,8 @@ func rights(ctx context.Context, p *plan.Plan, source, target seen) ([]checks.Re
 	return append(all, checks.ServiceRights(m, told[0], told[1])...), nil
 }
 
-// lacking are the failed checks of kplan's and the services' rights.
-func lacking(all []checks.Result) []checks.Result {
+// Lacking are the failed checks of kplan's and the services' rights.
+func Lacking(all []checks.Result) []checks.Result {
 	return slices.DeleteFunc(slices.Clone(all), func(c checks.Result) bool {
 		return c.Verdict != diff.Fail || c.Waived != "" || !strings.HasPrefix(c.Name, "rights.")
 	})

@@ -1,4 +1,4 @@
-package main
+package migration
 
 import (
 	"fmt"
@@ -11,12 +11,15 @@ import (
 	"kplan/plan/graph"
 )
 
-// continues refuses a plan that does not lead on from where the journal
+// OutcomeDone is the outcome of a run that left nothing to do.
+const OutcomeDone = "done"
+
+// Continues refuses a plan that does not lead on from where the journal
 // stands: another scheme, or steps that have begun and that the plan no longer
 // has. The service behind such a step could be stopped for good. After a run
 // that has done everything the plan is free again.
-func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
-	if g == nil || st.Ended != nil && st.Ended.Outcome == outcomeDone {
+func Continues(st state.State, p *plan.Plan, g *graph.Graph) error {
+	if g == nil || st.Ended != nil && st.Ended.Outcome == OutcomeDone {
 		return nil
 	}
 	var begun, lost []string
@@ -25,7 +28,7 @@ func continues(st state.State, p *plan.Plan, g *graph.Graph) error {
 			continue
 		}
 		begun = append(begun, address)
-		if g.Step(address) == nil && !isRestore(address) && !leftAlone(p.Migration, address) {
+		if g.Step(address) == nil && !IsRestore(address) && !leftAlone(p.Migration, address) {
 			lost = append(lost, address)
 		}
 	}
@@ -64,9 +67,9 @@ func leftAlone(m *plan.Migration, address string) bool {
 	return false
 }
 
-// isRestore reports whether the address is that of a restore, which is no step
+// IsRestore reports whether the address is that of a restore, which is no step
 // of a graph.
-func isRestore(address string) bool { return strings.HasSuffix(address, ".restore") }
+func IsRestore(address string) bool { return strings.HasSuffix(address, ".restore") }
 
 // grown refuses topics that a group has got after its offsets were placed: on
 // those it would have none.
