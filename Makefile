@@ -31,7 +31,7 @@ test-unit: ## the tests without real Kafka and the binary; with the race detecto
 # They wait more than they compute: the longest begin first, and four go on at once.
 test-race:
 	$(GO) test -race -p 4 -parallel 8 -timeout 15m -skip 'RealBrokers|$(EVERY)' ./mirror ./mirror/worker ./executor/state ./internal/kafka ./executor ./mirror/driver/... ./executor/... ./mirror/wire/... \
-		./internal/boottime ./internal/notify ./internal/scratch
+		./internal/boottime ./internal/migration ./internal/notify ./internal/scratch
 
 test-calm:
 	$(GO) test -p 2 -timeout 15m -skip RealBrokers $(CALM)

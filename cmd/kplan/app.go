@@ -12,14 +12,13 @@ import (
 	"path/filepath"
 	"strings"
 
-	"kplan/internal/migration"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"kplan/internal/cluster"
 	"kplan/internal/kafka"
+	"kplan/internal/migration"
 	"kplan/plan"
 	"kplan/plan/diff"
 )

@@ -6,10 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan"
 )

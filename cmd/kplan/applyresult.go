@@ -7,12 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan/diff"
 )

@@ -8,10 +8,9 @@ import (
 	"os"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/internal/report"
 )
 

@@ -3,10 +3,9 @@ package main
 import (
 	"fmt"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/plan/graph"
 )
 

@@ -9,14 +9,13 @@ import (
 	"os"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/boottime"
 	"kplan/internal/cluster"
+	"kplan/internal/migration"
 	"kplan/mirror"
 	"kplan/mirror/driver"
 	"kplan/mirror/wire"
@@ -62,21 +61,8 @@ func newMirror(a *app) *cobra.Command {
 	return cmd
 }
 
-// mirrored refuses plans that want no workers.
-func mirrored(p *plan.Plan) error {
-	m := p.Migration.Mirror
-	switch {
-	case m == nil:
-		return fmt.Errorf("migration %q has no mirror block: there is nothing to copy. Add mirror { run = \"worker\" } to it", p.Migration.Name)
-	case m.Run != "worker":
-		return fmt.Errorf("%s:%d: the mirror of migration %q runs within kplan apply (run = %q), and a worker beside it would be in its way. Let kplan apply copy, or write run = \"worker\"",
-			m.Range.Filename, m.Range.Start.Line, p.Migration.Name, m.Run)
-	}
-	return nil
-}
-
 func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
-	if err := mirrored(s.plan); err != nil {
+	if err := migration.HasWorkers(s.plan); err != nil {
 		return err
 	}
 	if err := state.Elsewhere(s.state, s.backend); err != nil {
@@ -117,11 +103,11 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 		return err
 	}
 	_, host := whoami()
-	r := &readiness{app: a, scene: s, shelf: shelf, stderr: cmd.ErrOrStderr()}
+	r := &readiness{app: a, survey: migration.Survey{Plan: s.plan, Clusters: s.clusters, State: s.backend, Shelf: shelf}, stderr: cmd.ErrOrStderr()}
 	w, err := worker.New(worker.Config{
 		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
 		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: cmp.Or(f.session, m.Mirror.SessionTimeout)},
-		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.survey, Positions: driver.Positions(s.clusters.Source), Clock: boottime.Clock{}, Log: log,
+		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.look, Positions: driver.Positions(s.clusters.Source), Clock: boottime.Clock{}, Log: log,
 	})
 	if err != nil {
 		return err

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,7 +36,7 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 	if err := driver.Alone(ctx, shelf, mirror.NewWatch(boottime.Clock{}.Now, deadHere), "what was copied cannot be forgotten while it is copied", func(text string) { note(cmd.ErrOrStderr(), "%s", text) }); err != nil {
 		return err
 	}
-	if err := empty(ctx, s, topics); err != nil {
+	if err := s.clusters.MayForget(ctx, s.plan, s.state, topics); err != nil {
 		return err
 	}
 	if err := mirror.NewKeeper(shelf).Forget(ctx, topics); err != nil {
@@ -46,35 +44,4 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "What was copied of %s is forgotten; the next kplan apply, or the next worker, begins with their first record.\n", strings.Join(topics, ", "))
 	return err
-}
-
-// empty refuses topics that hold something on the target: it would be there
-// twice.
-func empty(ctx context.Context, s scene, topics []string) error {
-	selected := s.plan.Migration.Topics.Selects
-	if pinned := s.state.Selection; pinned != nil {
-		selected = func(topic string) bool { return slices.Contains(pinned.Topics, topic) }
-	}
-	there, err := s.clusters.Target.TopicsNamed(ctx, topics)
-	if err != nil {
-		return err
-	}
-	for _, t := range topics {
-		if !selected(t) {
-			return fmt.Errorf("topic %q is not among those that the migration has selected", t)
-		}
-		if _, ok := there[t]; !ok {
-			continue
-		}
-		ends, err := s.clusters.Target.LogEnds(ctx, []string{t})
-		if err != nil {
-			return err
-		}
-		for tp, e := range ends {
-			if e.LogEnd > 0 {
-				return fmt.Errorf("%s is at offset %d on the target: copied anew behind that, records would be there twice. Look who reads and writes it there; then delete topic %q on the target, and kplan apply makes it anew", tp, e.LogEnd, t)
-			}
-		}
-	}
-	return nil
 }

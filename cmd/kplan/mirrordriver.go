@@ -10,12 +10,11 @@ import (
 	"slices"
 	"time"
 
-	"kplan/internal/migration"
-
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/boottime"
 	"kplan/internal/kafka"
+	"kplan/internal/migration"
 	"kplan/mirror"
 	"kplan/mirror/driver"
 	"kplan/plan"

@@ -6,19 +6,14 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
-	"kplan/executor/state"
-	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
-	"kplan/mirror"
+	"kplan/internal/migration"
 	"kplan/mirror/wire"
 	"kplan/mirror/worker"
 	"kplan/plan"
-	"kplan/plan/diff"
-	"kplan/plan/graph"
 )
 
 // wire says how the connections that carry batches reach one of the clusters.
@@ -43,11 +38,10 @@ func (a *app) dataPath(of *plan.Cluster, pool int64) (*wire.Client, error) {
 	return wire.New(o), nil
 }
 
-// readiness looks which topics can be copied, and says which cannot.
+// readiness says which topics a worker can copy, and which cannot be copied.
 type readiness struct {
 	app    *app
-	scene  scene
-	shelf  state.Shelf
+	survey migration.Survey
 	stderr io.Writer
 
 	mu    sync.Mutex
@@ -56,101 +50,15 @@ type readiness struct {
 	pending int
 }
 
-// survey looks at the selected topics on both sides. What is not ready is said
-// once, and again when it changes.
-func (r *readiness) survey(ctx context.Context) (map[string]worker.Topic, error) {
-	names, begun, err := r.selected(ctx)
+// look looks at the selected topics on both sides. What is not ready is said once,
+// and again when it changes.
+func (r *readiness) look(ctx context.Context) (map[string]worker.Topic, error) {
+	found, err := r.survey.Look(ctx)
 	if err != nil {
 		return nil, err
 	}
-	source, err := r.scene.clusters.Source.TopicsNamed(ctx, names)
-	if err != nil {
-		return nil, err
-	}
-	target, err := r.scene.clusters.Target.TopicsNamed(ctx, names)
-	if err != nil {
-		return nil, err
-	}
-	ways, err := mirror.ReadDirections(ctx, r.shelf)
-	if err != nil {
-		return nil, err
-	}
-	topics, unready, pending := ready(names, ways, source, target)
-	r.tell(unready, pending, begun)
-	return topics, nil
-}
-
-// ready says which topics are to be copied and how, why some cannot be (no
-// partitions: all of the topic), and how many wait for apply.
-func ready(names []string, ways mirror.Directions, source, target map[string]cluster.Topic) (topics map[string]worker.Topic, unready map[string]string, pending int) {
-	topics, unready = map[string]worker.Topic{}, map[string]string{}
-	for _, name := range names {
-		way := ways.Of(name)
-		if way == mirror.Halted {
-			continue
-		}
-		topic, why := worker.Topic{}, "the source does not have it any more"
-		if from, there := source[name]; there {
-			topic, why = prepared(from, target)
-		}
-		switch {
-		case way == mirror.Pending: // apply makes it ready
-			pending++
-			topics[name] = topic
-			continue
-		case topic.Partitions > 0:
-			topics[name] = topic
-		}
-		if why != "" {
-			unready[name] = why
-		}
-	}
-	return topics, unready, pending
-}
-
-// selected is what the state has pinned (R3), before the first apply what the
-// patterns match; begun: an apply has begun the copy of some.
-func (r *readiness) selected(ctx context.Context) (names []string, begun bool, err error) {
-	st, err := r.scene.backend.Read(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	if err := state.Elsewhere(st, r.scene.backend); err != nil {
-		return nil, false, fmt.Errorf("%w: %w", worker.ErrOver, err)
-	}
-	if st.Selection != nil {
-		return st.Selection.Topics, st.Steps[graph.MirrorAddress("", "start")].Status == state.Done, nil
-	}
-	topics, err := r.scene.clusters.Source.Topics(ctx, r.scene.plan.Migration.Topics.Selects)
-	if err != nil {
-		return nil, false, err
-	}
-	return slices.Sorted(maps.Keys(topics)), false, nil
-}
-
-// prepared says how a topic is to be copied, and why some or all of it cannot be
-// (no partitions: all).
-func prepared(from cluster.Topic, target map[string]cluster.Topic) (worker.Topic, string) {
-	to, there := target[from.Name]
-	if !there {
-		return worker.Topic{}, "the target does not have it"
-	}
-	var lacking []string
-	set, _ := diff.CopyConfigs(to)
-	for _, key := range slices.Sorted(maps.Keys(set)) {
-		lacking = append(lacking, fmt.Sprintf("%s is %q and has to be %q", key, to.Configs[key].Value, set[key]))
-	}
-	if len(lacking) > 0 {
-		return worker.Topic{}, "the target's is not set for the copy (R15): " + strings.Join(lacking, ", ")
-	}
-	t := worker.Topic{Partitions: min(len(from.Partitions), len(to.Partitions)), Ahead: strings.Contains(from.Configs["cleanup.policy"].Value, "compact")}
-	if n, err := strconv.Atoi(to.Configs["max.message.bytes"].Value); err == nil {
-		t.MaxBatch = n
-	}
-	if have, want := len(to.Partitions), len(from.Partitions); have < want {
-		return t, fmt.Sprintf("the target has %d partitions and the source %d: those from %d on are not copied", have, want, have)
-	}
-	return t, ""
+	r.tell(found.Unready, found.Pending, found.Begun)
+	return found.Topics, nil
 }
 
 func (r *readiness) tell(unready map[string]string, pending int, begun bool) {

@@ -6,11 +6,10 @@ import (
 	"strings"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/internal/cluster"
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"

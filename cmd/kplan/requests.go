@@ -11,12 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
+	"kplan/internal/migration"
 	"kplan/plan"
 	"kplan/plan/graph"
 )

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/google/go-cmp/cmp"
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -23,6 +21,7 @@ import (
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
+	"kplan/internal/migration"
 	"kplan/internal/workload"
 	"kplan/mirror/wire"
 	"kplan/plan"

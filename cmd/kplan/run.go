@@ -11,14 +11,13 @@ import (
 	"strings"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/executor/switches"
 	"kplan/internal/cluster"
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan"
 )

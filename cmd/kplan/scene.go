@@ -4,12 +4,11 @@ import (
 	"errors"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/executor/state"
 	"kplan/internal/endpoint"
+	"kplan/internal/migration"
 	"kplan/plan"
 )
 

@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/internal/report"
 )
 

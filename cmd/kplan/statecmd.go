@@ -8,14 +8,13 @@ import (
 	"slices"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/cluster"
+	"kplan/internal/migration"
 	"kplan/plan"
 	"kplan/plan/graph"
 )

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
 	"kplan/checks"
 	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
+	"kplan/internal/migration"
 	"kplan/internal/scratch"
 	"kplan/plan"
 	"kplan/plan/diff"

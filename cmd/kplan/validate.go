@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"io"
 
-	"kplan/internal/migration"
-
 	"github.com/spf13/cobra"
 
+	"kplan/internal/migration"
 	"kplan/internal/report"
 	"kplan/plan"
 	"kplan/plan/diff"

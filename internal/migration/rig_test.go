@@ -115,3 +115,15 @@ func makeTopic(t *testing.T, c *embedded.Cluster, name string, partitions int32)
 		t.Fatal(err, made.Err)
 	}
 }
+
+func write(t *testing.T, c *embedded.Cluster, topic string) {
+	t.Helper()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(c.Bootstrap()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("v")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+}
