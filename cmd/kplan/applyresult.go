@@ -18,22 +18,22 @@ import (
 
 // applyDoc is the JSON document of apply.
 type applyDoc struct {
-	FormatVersion string        `json:"format_version"`
-	Migration     string        `json:"migration"`
-	Run           string        `json:"run"`
-	Outcome       string        `json:"outcome"`
-	ExitCode      int           `json:"exit_code"`
-	Done          int           `json:"steps_done"`
-	Total         int           `json:"steps_total"`
-	Errors        []string      `json:"errors"`
-	Parked        []parkDoc     `json:"parked"`
-	Restored      []string      `json:"restored"`
-	Stranded      []string      `json:"stranded"`
-	Stopped       []string      `json:"stopped"`
-	Paused        *state.Answer `json:"paused,omitempty"` // by whom, where nothing was begun because of that
-	Held          []string      `json:"held"`             // topics whose retention is held on the target
-	Fences        []fenceDoc    `json:"fences,omitempty"` // that stand on the source (R8)
-	Diff          diff.Doc      `json:"diff"`
+	FormatVersion string            `json:"format_version"`
+	Migration     string            `json:"migration"`
+	Run           string            `json:"run"`
+	Outcome       string            `json:"outcome"`
+	ExitCode      int               `json:"exit_code"`
+	Done          int               `json:"steps_done"`
+	Total         int               `json:"steps_total"`
+	Errors        []string          `json:"errors"`
+	Parked        []parkDoc         `json:"parked"`
+	Restored      []string          `json:"restored"`
+	Stranded      []string          `json:"stranded"`
+	Stopped       []string          `json:"stopped"`
+	Paused        *state.Answer     `json:"paused,omitempty"` // by whom, where nothing was begun because of that
+	Held          []string          `json:"held"`             // topics whose retention is held on the target
+	Fences        []migration.Fence `json:"fences,omitempty"` // that stand on the source (R8)
+	Diff          diff.Doc          `json:"diff"`
 
 	lockedBy *state.Holder // who goes on now: another kplan; nil: nobody is known to
 }
@@ -46,14 +46,6 @@ type parkDoc struct {
 	Instruction string                   `json:"instruction"`
 	Conditions  []executor.GateCondition `json:"conditions,omitempty"`
 	Command     string                   `json:"command"`
-}
-
-// reasonOf is what somebody has said about a request, if anything.
-func reasonOf(by state.Answer) string {
-	if by.Reason == "" {
-		return ""
-	}
-	return ": " + by.Reason
 }
 
 // fill translates a result into words.
@@ -163,7 +155,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 	if len(doc.Held) > 0 {
 		fmt.Fprintf(&b, "Retention is still held on the target: %s (retention.ms and retention.bytes are -1).\n", strings.Join(doc.Held, ", "))
 	}
-	writeFences(&b, doc.Fences)
+	report.Fences(&b, doc.Fences)
 	for _, s := range doc.Stranded {
 		fmt.Fprintf(&b, "PAGE SOMEONE: %s\n", s)
 	}
@@ -184,7 +176,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 	}
 	if doc.ExitCode != exitDone {
 		if by := doc.Paused; by != nil {
-			fmt.Fprintf(&b, "Paused by %s from %s at %s%s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), reasonOf(*by), a.command("resume"))
+			fmt.Fprintf(&b, "Paused by %s from %s at %s%s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), report.ReasonOf(*by), a.command("resume"))
 		}
 		if doc.lockedBy == nil {
 			fmt.Fprintf(&b, "To go on: %s\n", a.command("apply"))

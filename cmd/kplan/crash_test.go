@@ -19,6 +19,7 @@ import (
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
+	"kplan/internal/migration"
 	"kplan/plan"
 )
 
@@ -278,7 +279,7 @@ func stateAtEnd(t *testing.T, s *scenario, name string, source, target end) endS
 	if err := json.Unmarshal([]byte(s.must(exitDone, "status", "--json").output), &doc); err != nil {
 		t.Fatal(err)
 	}
-	for _, list := range [][]statusSide{doc.Topics, doc.Groups} {
+	for _, list := range [][]migration.StatusSide{doc.Topics, doc.Groups} {
 		for _, x := range list {
 			out.Sides = append(out.Sides, fmt.Sprintf("%s on the %s, epoch %d", plain(x.Name), x.Side, x.Epoch))
 		}

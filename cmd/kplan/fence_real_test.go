@@ -21,6 +21,7 @@ import (
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
 	"kplan/internal/kafkatest"
+	"kplan/internal/migration"
 	"kplan/internal/workload"
 	"kplan/plan"
 )
@@ -193,7 +194,7 @@ func (s *scenario) behindTheBoundary(name string, do func(), args ...string) out
 				s.t.Fatal(err)
 			}
 		}
-		if slices.ContainsFunc(doc.Steps, func(step statusStep) bool { return step.Address == address && step.Status == "done" }) {
+		if slices.ContainsFunc(doc.Steps, func(step migration.StatusStep) bool { return step.Address == address && step.Status == "done" }) {
 			break
 		}
 		select {

@@ -33,7 +33,7 @@ func arrows() map[string][]string {
 		"kplan/executor/state":          {"kplan/internal/cluster", "kplan/internal/boottime"},
 		"kplan/executor/switches":       {"kplan/plan", "kplan/internal/cluster"},
 		"kplan/executor":                {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor/state", "kplan/internal/cluster"},
-		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/workload", "kplan/internal/cluster"},
+		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/migration", "kplan/internal/workload", "kplan/internal/cluster", "kplan/mirror", "kplan/mirror/worker"},
 		"kplan/internal/notify":         {"kplan/plan"},
 		"kplan/internal/migration": {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/checks", "kplan/executor", "kplan/executor/state",
 			"kplan/internal/kafka", "kplan/internal/endpoint", "kplan/internal/cluster", "kplan/mirror", "kplan/mirror/worker"},

@@ -138,14 +138,13 @@ func (d *probeDoc) judge() {
 
 func writeProbe(w io.Writer, doc probeDoc) error {
 	var b strings.Builder
-	if err := writeChecks(&b, doc.Checks); err != nil {
+	if err := report.Checks(&b, doc.Checks); err != nil {
 		return err
 	}
 	for _, c := range doc.Conformance {
 		fmt.Fprintf(&b, "A mirror to cluster %s: %s.\n", c.Cluster, c.Mirror)
 	}
-	fmt.Fprintf(&b, "%s from %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.From,
-		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])
+	fmt.Fprintf(&b, "%s from %s: %s.\n", doc.Migration, doc.From, report.Tally(doc.Summary))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -153,7 +153,7 @@ func foundDiff(found *report.Findings, r *migration.Assessment, sources *plan.So
 // foundVerdicts notes what verify has judged.
 func foundVerdicts(found *report.Findings, doc verifyDoc) {
 	found.Migration, found.Checks = doc.Migration, doc.Checks
-	found.Text = func(w io.Writer) error { return writeVerify(w, doc) }
+	found.Text = func(w io.Writer) error { return report.VerifyText(w, doc.Verdicts) }
 	found.JSON = func(w io.Writer) error { return printJSON(w, doc) }
 }
 

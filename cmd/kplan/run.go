@@ -59,7 +59,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migr
 	if err := closeMirror(); err != nil && result.Err == nil {
 		result.Err = err
 	}
-	doc := applyDoc{Migration: p.Migration.Name, Run: s.Run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: fenceDocs(p, result.Fences), Diff: r.Doc}
+	doc := applyDoc{Migration: p.Migration.Name, Run: s.Run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: migration.Fences(p, result.Fences), Diff: r.Doc}
 	doc.fill(result)
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
 	if _, err := s.Held.Append(state.Record{Run: s.Run, RunEnded: &ended}); err != nil {

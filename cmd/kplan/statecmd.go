@@ -136,7 +136,7 @@ func newStateShow(a *app) *cobra.Command {
 				for _, i := range all {
 					known = append(known, i.Address)
 				}
-				address, ok := resolve(args[0], known)
+				address, ok := migration.Resolve(args[0], known)
 				s, step := st.Steps[address]
 				switch {
 				case ok && !step: // a side, a topic that kplan has created, a setting
@@ -148,19 +148,19 @@ func newStateShow(a *app) *cobra.Command {
 					return fmt.Errorf("the state knows no %s: %s shows what it knows", args[0], a.command("state", "list"))
 				}
 				doc := struct {
-					FormatVersion string          `json:"format_version"`
-					Address       string          `json:"address"`
-					Status        state.Status    `json:"status"`
-					Attempt       int             `json:"attempt"`
-					At            time.Time       `json:"at"`
-					Error         string          `json:"error,omitempty"`
-					Facts         json.RawMessage `json:"facts,omitempty"`
-					Answers       []state.Answer  `json:"answers,omitempty"`
-					Fence         *fenceDoc       `json:"fence,omitempty"` // of a topic.fence step: what stands (R8)
+					FormatVersion string           `json:"format_version"`
+					Address       string           `json:"address"`
+					Status        state.Status     `json:"status"`
+					Attempt       int              `json:"attempt"`
+					At            time.Time        `json:"at"`
+					Error         string           `json:"error,omitempty"`
+					Facts         json.RawMessage  `json:"facts,omitempty"`
+					Answers       []state.Answer   `json:"answers,omitempty"`
+					Fence         *migration.Fence `json:"fence,omitempty"` // of a topic.fence step: what stands (R8)
 				}{formatVersion, address, s.Status, s.Attempt, s.At, s.Error, s.Facts, nil, nil}
 				for _, f := range executor.Fences(st) {
 					if graph.TopicAddress(f.Topic, "fence") == address {
-						doc.Fence = &fenceDocs(p, []state.Fence{f})[0]
+						doc.Fence = &migration.Fences(p, []state.Fence{f})[0]
 					}
 				}
 				for _, id := range slices.Sorted(maps.Keys(st.Answers)) {

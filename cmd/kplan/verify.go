@@ -2,30 +2,21 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
-	"github.com/olekukonko/tablewriter"
 	"github.com/spf13/cobra"
 
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/migration"
 	"kplan/internal/report"
-	"kplan/plan/diff"
 )
 
 // verifyDoc is the JSON document of verify.
 type verifyDoc struct {
-	FormatVersion string         `json:"format_version"`
-	Migration     string         `json:"migration"`
-	Level         string         `json:"level"`
-	At            time.Time      `json:"at"`
-	Clusters      diff.Clusters  `json:"clusters"`
-	Checks        []diff.Check   `json:"checks"`
-	Summary       map[string]int `json:"summary"`
-	ExitCode      int            `json:"exit_code"`
+	FormatVersion string `json:"format_version"`
+	migration.Verdicts
+	ExitCode int `json:"exit_code"`
 }
 
 func newVerify(a *app) *cobra.Command {
@@ -55,7 +46,7 @@ func newVerify(a *app) *cobra.Command {
 					if a.json {
 						err = printJSON(cmd.OutOrStdout(), doc)
 					} else {
-						err = writeVerify(cmd.OutOrStdout(), doc)
+						err = report.VerifyText(cmd.OutOrStdout(), doc.Verdicts)
 					}
 					if err == nil && record {
 						err = a.recordVerified(cmd, s, doc)
@@ -93,9 +84,7 @@ func (a *app) verify(cmd *cobra.Command, s scene, level string) (verifyDoc, erro
 	if err != nil {
 		return verifyDoc{}, err
 	}
-	doc := verifyDoc{
-		FormatVersion: formatVersion, Migration: v.Migration, Level: v.Level, At: v.At, Clusters: v.Clusters, Checks: v.Checks, Summary: v.Summary, ExitCode: outcomeCode(v.Outcome),
-	}
+	doc := verifyDoc{formatVersion, v, outcomeCode(v.Outcome)}
 	if v.Assessment == nil {
 		return doc, nil
 	}
@@ -112,45 +101,4 @@ func outcomeCode(o migration.Outcome) int {
 	case migration.Passed:
 	}
 	return exitDone
-}
-
-func writeVerify(w io.Writer, doc verifyDoc) error {
-	var b strings.Builder
-	if err := writeChecks(&b, doc.Checks); err != nil {
-		return err
-	}
-	fmt.Fprintf(&b, "%s at level %s: %d pass, %d fail, %d unknown, %d error, %d waived.\n", doc.Migration, doc.Level,
-		doc.Summary["pass"], doc.Summary["fail"], doc.Summary["unknown"], doc.Summary["error"], doc.Summary["waived"])
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-// writeChecks writes a table of the checks, and below it what to do about those
-// that do not pass.
-func writeChecks(b *strings.Builder, all []diff.Check) error {
-	table := tablewriter.NewWriter(b)
-	table.Header("verdict", "check", "object", "saw")
-	for _, c := range all {
-		verdict := strings.ToUpper(string(c.Verdict))
-		if c.Waived != "" {
-			verdict = "waived"
-		}
-		if err := table.Append(verdict, c.Name, c.Object.Name, c.Saw); err != nil {
-			return fmt.Errorf("writing the checks: %w", err)
-		}
-	}
-	if len(all) > 0 {
-		if err := table.Render(); err != nil {
-			return fmt.Errorf("writing the checks: %w", err)
-		}
-	}
-	for _, c := range all {
-		switch {
-		case c.Waived != "":
-			fmt.Fprintf(b, "waived: %s %s: %s\n", c.Name, c.Object.Name, c.Waived)
-		case c.Verdict != diff.Pass && c.Advice != "":
-			fmt.Fprintf(b, "%s %s: %s.\n", c.Name, c.Object.Name, strings.TrimSuffix(c.Advice, "."))
-		}
-	}
-	return nil
 }

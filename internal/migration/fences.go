@@ -52,3 +52,25 @@ func standingFences(source cluster.Access, st state.State) []checks.Result {
 func FenceIsSet(st state.State, topic string) bool {
 	return st.Steps[graph.TopicAddress(topic, "fence")].Status == state.Done
 }
+
+// Fence is a fence that stands on the source.
+type Fence struct {
+	Topic string   `json:"topic"`
+	Rules []string `json:"rules"` // that kplan has added
+	Lift  []string `json:"lift"`  // what takes them away, in this order
+}
+
+// Fences are the fences of a state with what lifts them.
+func Fences(p *plan.Plan, fences []state.Fence) []Fence {
+	var all []Fence
+	for _, f := range fences {
+		doc := Fence{Topic: f.Topic, Rules: []string{}, Lift: append([]string{}, executor.LiftCommands(p.Migration.Source, f)...)}
+		for _, list := range [][]cluster.ACL{f.Deny, f.Allow} {
+			for _, a := range list {
+				doc.Rules = append(doc.Rules, a.String())
+			}
+		}
+		all = append(all, doc)
+	}
+	return all
+}

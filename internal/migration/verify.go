@@ -15,15 +15,15 @@ import (
 // Verdicts are what verify finds at a level: of both clusters, judged by the plan
 // and the state.
 type Verdicts struct {
-	Migration string
-	Level     string // config or offsets
-	At        time.Time
-	Clusters  diff.Clusters
-	Checks    []diff.Check
-	Summary   map[string]int // by verdict, waived ones apart
-	Outcome   Outcome
+	Migration string         `json:"migration"`
+	Level     string         `json:"level"` // config or offsets
+	At        time.Time      `json:"at"`
+	Clusters  diff.Clusters  `json:"clusters"`
+	Checks    []diff.Check   `json:"checks"`
+	Summary   map[string]int `json:"summary"` // by verdict, waived ones apart
+	Outcome   Outcome        `json:"-"`
 
-	Assessment *Assessment // nil: a broker keeps a cluster from being read
+	Assessment *Assessment `json:"-"` // nil: a broker keeps a cluster from being read
 }
 
 // Outcome is what verdicts come to.

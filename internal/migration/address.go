@@ -1,11 +1,11 @@
-package main
+package migration
 
 import "strings"
 
-// resolve finds among the addresses that are known the one that a person means:
+// Resolve finds among the addresses that are known the one that a person means:
 // as kplan prints it, or as a shell hands it over that took the quotation marks
 // for its own.
-func resolve(text string, known []string) (string, bool) {
+func Resolve(text string, known []string) (string, bool) {
 	found := ""
 	for _, address := range known {
 		switch {

@@ -1,9 +1,7 @@
-package main
+package report
 
 import (
-	"bytes"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -51,27 +49,8 @@ func TestMirrorLine(t *testing.T) {
 			Topics: 1, Assigned: 2, Partitions: []mirror.Standing{part(1, 7, mirror.ByTrouble, nil), stopped},
 		},
 	} {
-		if got := mirrorLine(s); got != want {
+		if got := MirrorLine(s); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-	}
-}
-
-// A state of an older kplan does not say to workers that an apply has begun the copy:
-// they wait, and say what brings them on.
-func TestWorkersOfAnOlderState(t *testing.T) {
-	var out bytes.Buffer
-	r := &readiness{app: &app{self: "kplan"}, stderr: &out, named: map[string]string{}}
-	for range 2 { // once is enough
-		r.tell(nil, 2, true)
-	}
-	if text := out.String(); strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "Of 2 topics nothing is copied, though an apply has begun the copy: it was an older kplan") || !strings.Contains(text, "kplan apply has run once more: kplan ") {
-		t.Errorf("it says %s", text)
-	}
-	out.Reset()
-	r.tell(nil, 0, true)
-	r.tell(nil, 2, false)
-	if text := out.String(); !strings.HasPrefix(text, "Waiting for kplan apply to begin the copy of 2 topics") {
-		t.Errorf("before any apply it says %s", text)
 	}
 }
