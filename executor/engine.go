@@ -23,6 +23,7 @@ const DefaultPoll = 200 * time.Millisecond
 type Engine struct {
 	Plan     *plan.Plan
 	Graph    *graph.Graph
+	Part     graph.Part // the steps that are to be carried out this time; nil: all of them
 	Source   Cluster
 	Target   Cluster
 	Mirror   Mirror            // nil: the plan has none

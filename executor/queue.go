@@ -34,6 +34,9 @@ func (r *run) newQueue() *queue {
 	q := &queue{r: r, begun: map[string]bool{}, left: map[string]int{}, place: map[string]int{}, under: map[string]int{}, together: batches()}
 	for i, s := range r.Graph.Steps { // each behind what it needs
 		q.place[s.Address] = i
+		if !r.Part.Has(s.Address) {
+			q.left[s.Address]++ // for ever
+		}
 		if r.status(s.Address) != state.Done {
 			for _, d := range r.guarded(s) {
 				q.left[d]++
@@ -121,7 +124,7 @@ func (q *queue) gatesAgain() {
 	for i, s := range slices.Backward(q.r.Graph.Steps) {
 		behind := q.r.guarded(s)
 		followed := slices.ContainsFunc(behind, func(d string) bool { return q.begun[d] && !q.r.isLook(d) })
-		if s.Kind != graph.Gate || q.r.status(s.Address) != state.Done || followed || q.r.entered(s) {
+		if s.Kind != graph.Gate || !q.r.Part.Has(s.Address) || q.r.status(s.Address) != state.Done || followed || q.r.entered(s) {
 			continue
 		}
 		q.r.again(s.Address)

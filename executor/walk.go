@@ -128,7 +128,7 @@ func (r *run) count(result *Result, begun map[string]bool) {
 			result.Done++
 			continue
 		}
-		if begun[s.Address] || result.Err == nil {
+		if begun[s.Address] || result.Err == nil || !r.Part.Has(s.Address) {
 			continue
 		}
 		for _, need := range s.Needs {

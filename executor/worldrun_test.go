@@ -32,6 +32,7 @@ type stage struct {
 	ended   chan struct{}
 
 	leaveOut executor.Safeguard
+	part     graph.Part
 	waits    bool
 	who      string
 	rest     []string // topics that no service uses
@@ -150,7 +151,7 @@ func (s *stage) apply() executor.Result { return s.applyIn(context.Background(),
 
 func (s *stage) applyIn(ctx context.Context, j executor.Journal, dead func(effect bool) error) executor.Result {
 	e := &executor.Engine{
-		Plan: s.plan, Graph: s.graph, RunID: "r",
+		Plan: s.plan, Graph: s.graph, Part: s.part, RunID: "r",
 		Source:   &view{w: s.world, side: cluster.Source, dead: dead},
 		Target:   &view{w: s.world, side: cluster.Target, dead: dead},
 		Switches: map[string]executor.Switch{}, Journal: j, State: s.journal.fold(),

@@ -18,6 +18,8 @@ type applyFlags struct {
 	maxAge   string
 	saved    *migration.Saved // nil: apply what is seen now
 	sabotage string
+	scope    migration.Scope
+	dryRun   bool
 	found    *report.Findings // for the reports
 }
 
@@ -30,12 +32,18 @@ func newApply(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.reported(cmd, func(cmd *cobra.Command, found *report.Findings) error {
 				f.found = found
+				if f.dryRun {
+					return a.dryRun(cmd, f, args)
+				}
 				return a.leftStopped(cmd.Context(), a.applyArgs(cmd, f, args))
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&f.yes, "yes", false, "do not ask; needed where nobody can be asked")
 	cmd.Flags().StringVar(&f.maxAge, "max-age", "", "refuse a saved plan that is older, such as 24h")
+	cmd.Flags().StringVar(&f.scope.Until, "until", "", "carry out the steps up to a phase (prepare, mirror, switch) or a gate, inclusive, and end with 0")
+	cmd.Flags().StringVar(&f.scope.Service, "service", "", "carry out what moves one service, and what that needs")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "show the diff, and the steps in the order in which they would run; writes nothing and takes no lock")
 	cmd.Flags().StringVar(&f.sabotage, "sabotage", "", "leave a safeguard out, to see what it is for: skip-placement, start-before-drain, no-quiet or no-fence")
 	cmd.Flags().Lookup("sabotage").Hidden = true
 	return cmd
@@ -119,6 +127,9 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 			return err
 		}
 	}
+	if _, err := f.scope.Of(r.Graph); err != nil {
+		return err
+	}
 	if r.Doc.Empty() {
 		if err := s.Conclude(); err != nil {
 			return err
@@ -134,4 +145,33 @@ func (a *app) apply(ctx context.Context, cmd *cobra.Command, f applyFlags) (err 
 		return err
 	}
 	return a.run(ctx, cmd, r.Plan, c, s, r, f)
+}
+
+// dryRun shows what apply would change, and the steps in the order in which they
+// would run. It asks nothing and takes no lock.
+func (a *app) dryRun(cmd *cobra.Command, f applyFlags, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("--dry-run looks at the clusters as they are now; what %s shows, %s prints", args[0], a.command("show", args[0]))
+	}
+	return a.onScene(cmd, func(s scene) error {
+		r, err := migration.Assess(cmd.Context(), s.plan, s.clusters, s.state)
+		if err != nil {
+			return err
+		}
+		foundDiff(f.found, r, s.sources, false)
+		if err := a.say(cmd.ErrOrStderr(), s.sources, r.Diagnostics); err != nil {
+			return err
+		}
+		if err := a.writeDiff(cmd.OutOrStdout(), r, false); err != nil {
+			return err
+		}
+		if err := errors.Join(r.Blocked(), migration.Continues(s.state, s.plan, r.Graph)); err != nil {
+			return &blockedError{err: err, diagnostics: r.Doc.Diagnostics}
+		}
+		part, err := f.scope.Of(r.Graph)
+		if err != nil || a.json { // the document has the steps
+			return err
+		}
+		return report.StepsText(cmd.OutOrStdout(), r.Graph, r.Left(part, s.state))
+	})
 }

@@ -35,6 +35,7 @@ type applyDoc struct {
 	Fences        []migration.Fence `json:"fences,omitempty"` // that stand on the source (R8)
 	Diff          diff.Doc          `json:"diff"`
 
+	partly   bool          // what was asked for is done, and not yet the plan
 	lockedBy *state.Holder // who goes on now: another kplan; nil: nobody is known to
 }
 
@@ -174,7 +175,7 @@ func (a *app) conclude(w io.Writer, doc applyDoc) error {
 			fmt.Fprintf(&b, "  when it is done: %s\n", p.Command)
 		}
 	}
-	if doc.ExitCode != exitDone {
+	if doc.ExitCode != exitDone || doc.partly {
 		if by := doc.Paused; by != nil {
 			fmt.Fprintf(&b, "Paused by %s from %s at %s%s. First: %s\n", by.Who, by.From, by.At.Format(time.RFC3339), report.ReasonOf(*by), a.command("resume"))
 		}

@@ -45,8 +45,12 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migr
 	if err != nil {
 		return err
 	}
+	part, err := f.scope.Of(r.Graph)
+	if err != nil {
+		return errors.Join(err, closeMirror())
+	}
 	engine := &executor.Engine{
-		Plan: p, Graph: r.Graph, Mirror: copies, Source: c.Source.Patient(patience), Target: c.Target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
+		Plan: p, Graph: r.Graph, Part: part, Mirror: copies, Source: c.Source.Patient(patience), Target: c.Target.Patient(patience), Switches: a.switches(p, a.stateDir(p, p.State)),
 		Journal: s.Held, State: s.State, RunID: s.Run, Defaults: r.Target.Defaults, Seen: partitionsOf(r.Source), Capped: r.Capped, Who: s.By.Who, Fence: s.Held,
 		Inbox: s.Inbox(), Clock: executor.WallClock{}, Emit: logged(log, told.parked(briefly(printer.Event))), Waits: a.interactive(),
 		Command: a.command, LeaveOut: leaveOut,
@@ -61,6 +65,9 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migr
 	}
 	doc := applyDoc{Migration: p.Migration.Name, Run: s.Run, Done: result.Done, Total: result.Total, Restored: result.Restored, Stopped: result.Stopped, Held: result.Held, Fences: migration.Fences(p, result.Fences), Diff: r.Doc}
 	doc.fill(result)
+	if part != nil && doc.ExitCode == exitDone && result.Done < result.Total {
+		doc.Outcome, doc.partly = f.scope.Outcome(), true
+	}
 	ended := state.RunEnded{Outcome: doc.Outcome, Error: strings.Join(doc.Errors, "\n")}
 	if _, err := s.Held.Append(state.Record{Run: s.Run, RunEnded: &ended}); err != nil {
 		doc.unrecorded(err, result.Err)

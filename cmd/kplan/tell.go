@@ -55,6 +55,8 @@ func (t *teller) ended(doc applyDoc) {
 	t.pending.Wait()
 	m := notify.Message{Outcome: doc.Outcome, Errors: append(doc.Errors, doc.Stranded...)}
 	switch {
+	case doc.partly:
+		return // it has ended where it was told to
 	case doc.ExitCode == exitDone:
 		m.Occasion = plan.OnDone
 	case doc.Paused != nil:

@@ -49,17 +49,27 @@ func (g *Graph) DebugRepr() string {
 // they could run, under phases and waves, each with the numbers that it waits
 // for.
 func (g *Graph) WriteText(w io.Writer) error {
+	if len(g.Steps) == 0 {
+		_, err := fmt.Fprintln(w, g.nothing())
+		return err
+	}
+	return g.WriteSteps(w, g.Steps)
+}
+
+// WriteSteps writes some steps of the graph as WriteText does all; what they wait
+// for is said as far as it is among them.
+func (g *Graph) WriteSteps(w io.Writer, steps []*Step) error {
 	out := bufio.NewWriter(w)
 	number := map[string]int{}
 	width := 0
-	for i, s := range g.Steps {
+	for i, s := range steps {
 		number[s.Address] = i + 1
 		width = max(width, len([]rune(s.label())))
 	}
 	width = min(width, 60)
-	digits := len(strconv.Itoa(len(g.Steps)))
+	digits := len(strconv.Itoa(len(steps)))
 	phase, wave := Phase(""), 0
-	for i, s := range g.Steps {
+	for i, s := range steps {
 		if s.Phase != phase {
 			phase, wave = s.Phase, 0
 			fmt.Fprintf(out, "%s\n", phase)
@@ -73,9 +83,6 @@ func (g *Graph) WriteText(w io.Writer) error {
 			line += "  after " + after
 		}
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
-	}
-	if len(g.Steps) == 0 {
-		fmt.Fprintln(out, g.nothing())
 	}
 	return out.Flush()
 }
@@ -93,7 +100,9 @@ func (g *Graph) nothing() string {
 func runs(addresses []string, number map[string]int) string {
 	var all []int
 	for _, a := range addresses {
-		all = append(all, number[a])
+		if n, there := number[a]; there {
+			all = append(all, n)
+		}
 	}
 	sort.Ints(all)
 	var parts []string
