@@ -1,12 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,11 +12,9 @@ import (
 	"kplan/executor"
 	"kplan/executor/state"
 	"kplan/internal/boottime"
-	"kplan/internal/cluster"
 	"kplan/internal/migration"
 	"kplan/mirror"
 	"kplan/mirror/driver"
-	"kplan/mirror/wire"
 	"kplan/mirror/worker"
 	"kplan/plan"
 )
@@ -78,41 +74,20 @@ func (a *app) mirror(cmd *cobra.Command, s scene, f mirrorFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeShelf()) }()
-	m := s.plan.Migration
-	sourceAt, err := a.wire(m.Source, sourcePool)
-	if err != nil {
-		return err
-	}
-	targetAt, err := a.wire(m.Target, targetPool)
-	if err != nil {
-		return err
-	}
-	source, target := wire.New(sourceAt), wire.New(targetAt)
-	defer source.Close()
-	defer target.Close()
-	producer, err := identify(ctx, shelf, target, s)
-	if err != nil {
-		return err
-	}
-	maxAge, err := producerMemory(ctx, s.clusters.Target, cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
 	id, err := newRequestID()
 	if err != nil {
 		return err
 	}
-	_, host := whoami()
 	r := &readiness{app: a, survey: migration.Survey{Plan: s.plan, Clusters: s.clusters, State: s.backend, Shelf: shelf}, stderr: cmd.ErrOrStderr()}
-	w, err := worker.New(worker.Config{
-		ID: id, Host: host, PID: os.Getpid(), Space: state.Space(), Dead: deadHere, Source: source, Target: target, Producer: producer, Shelf: shelf, MaxAge: maxAge, Wait: f.wait,
-		Group:  worker.Group{Name: mirrorGroup(m.Name), At: sourceAt, Session: cmp.Or(f.session, m.Mirror.SessionTimeout)},
-		Latest: m.Mirror.Start == "latest", BytesPerSecond: m.Mirror.BytesPerSecond, Once: f.once, Survey: r.look, Positions: driver.Positions(s.clusters.Source), Clock: boottime.Clock{}, Log: log,
-	})
+	w, end, err := migration.Working{
+		Survey: r.survey, Holder: holder(whoami()), ID: id, Once: f.once, Session: f.session, Wait: f.wait, Look: r.look,
+		Note: func(text string) { note(cmd.ErrOrStderr(), "%s", text) }, Log: log,
+	}.Open(ctx, s.state)
 	if err != nil {
 		return err
 	}
-	return runMirror(cmd, w, r, f, m.Name)
+	defer end()
+	return runMirror(cmd, w, r, f, s.plan.Migration.Name)
 }
 
 // runMirror runs a worker until a signal, with what people and machines see of it.
@@ -162,7 +137,7 @@ func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from s
 		return err
 	}
 	defer func() { err = errors.Join(err, closeSource()) }()
-	if err := driver.Alone(ctx, source, mirror.NewWatch(boottime.Clock{}.Now, deadHere), "moving the state: a worker goes on with the old place", func(text string) { note(stderr, "%s", text) }); err != nil {
+	if err := driver.Alone(ctx, source, mirror.NewWatch(boottime.Clock{}.Now, migration.DeadHere), "moving the state: a worker goes on with the old place", func(text string) { note(stderr, "%s", text) }); err != nil {
 		return err
 	}
 	target, closeTarget, err := a.shelf(ctx, p, p.State)
@@ -182,48 +157,6 @@ func (a *app) moveShelf(ctx context.Context, p *plan.Plan, at plan.State, from s
 	}
 	return nil
 }
-
-// The pools of memory for what brokers answer, in bytes.
-const (
-	sourcePool = 64 << 20
-	targetPool = 16 << 20
-)
-
-// mirrorGroup is the group through which workers share partitions.
-func mirrorGroup(migration string) string { return cluster.OwnPrefix + migration + ".mirror" }
-
-// identify returns the producer id of the mirror. Where there is none yet it is
-// made under the migration's lock, for which another worker may be as well.
-func identify(ctx context.Context, shelf state.Shelf, target *wire.Client, s scene) (mirror.Producer, error) {
-	lock := func(ctx context.Context) (func() error, error) {
-		brief := holder(whoami())
-		brief.Brief = true
-		held, err := s.backend.Acquire(ctx, brief)
-		if err != nil {
-			return nil, err
-		}
-		return held.Release, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, identifyPatience)
-	defer cancel()
-	for {
-		p, err := mirror.Identify(ctx, shelf, target, s.clusters.Target.ClusterID(), migration.CopyBegun(s.state), lock)
-		var locked *state.LockedError
-		if err == nil || !errors.As(err, &locked) {
-			return p, err
-		}
-		select {
-		case <-ctx.Done():
-			return p, err
-		case <-time.After(identifyPause):
-		}
-	}
-}
-
-const (
-	identifyPatience = time.Minute
-	identifyPause    = 250 * time.Millisecond
-)
 
 // note is a line for people; where it cannot be written nobody misses it.
 func note(w io.Writer, format string, args ...any) {

@@ -9,6 +9,7 @@ import (
 
 	"kplan/executor/state"
 	"kplan/internal/boottime"
+	"kplan/internal/migration"
 	"kplan/mirror"
 	"kplan/mirror/driver"
 )
@@ -33,7 +34,7 @@ func (a *app) anew(cmd *cobra.Command, s scene, topics []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeShelf()) }()
-	if err := driver.Alone(ctx, shelf, mirror.NewWatch(boottime.Clock{}.Now, deadHere), "what was copied cannot be forgotten while it is copied", func(text string) { note(cmd.ErrOrStderr(), "%s", text) }); err != nil {
+	if err := driver.Alone(ctx, shelf, mirror.NewWatch(boottime.Clock{}.Now, migration.DeadHere), "what was copied cannot be forgotten while it is copied", func(text string) { note(cmd.ErrOrStderr(), "%s", text) }); err != nil {
 		return err
 	}
 	if err := s.clusters.MayForget(ctx, s.plan, s.state, topics); err != nil {

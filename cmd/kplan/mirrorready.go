@@ -9,34 +9,9 @@ import (
 	"strings"
 	"sync"
 
-	"kplan/internal/endpoint"
 	"kplan/internal/migration"
-	"kplan/mirror/wire"
 	"kplan/mirror/worker"
-	"kplan/plan"
 )
-
-// wire says how the connections that carry batches reach one of the clusters.
-func (a *app) wire(of *plan.Cluster, pool int64) (wire.Options, error) {
-	ep, err := endpoint.Own(a.dir, of)
-	if err != nil {
-		return wire.Options{}, err
-	}
-	mechanism, err := wire.Mechanism(ep)
-	if err != nil {
-		return wire.Options{}, fmt.Errorf("cluster %q: %w", of.Name, err)
-	}
-	return wire.Options{Bootstrap: ep.Bootstrap, TLS: ep.TLS, SASL: mechanism, Pool: wire.NewPool(pool)}, nil
-}
-
-// dataPath opens such connections.
-func (a *app) dataPath(of *plan.Cluster, pool int64) (*wire.Client, error) {
-	o, err := a.wire(of, pool)
-	if err != nil {
-		return nil, err
-	}
-	return wire.New(o), nil
-}
 
 // readiness says which topics a worker can copy, and which cannot be copied.
 type readiness struct {

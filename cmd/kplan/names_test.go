@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kplan/internal/kafka"
+	"kplan/internal/migration"
 	"kplan/plan"
 )
 
@@ -43,7 +44,7 @@ migration %q {
 		if !fits {
 			continue
 		}
-		for _, made := range []string{kafka.StateTopic(name), kafka.ShelfTopic(name), mirrorGroup(name)} {
+		for _, made := range []string{kafka.StateTopic(name), kafka.ShelfTopic(name), migration.MirrorGroup(name)} {
 			if len(made) > mostTopic {
 				t.Errorf("%d characters are too many for a topic: %s", len(made), made)
 			}

@@ -326,7 +326,7 @@ func (l leastCase) refuses(t *testing.T, object string, p *plan.Plan, c *migrati
 	case "source DescribeConfigs on topics":
 		_, err = side.TopicsNamed(ctx, []string{topic})
 	case "target Write on topics":
-		at, wireErr := (&app{}).wire(p.Migration.Target, 1<<20)
+		at, wireErr := migration.DataPath("", p.Migration.Target, 1<<20)
 		if wireErr != nil {
 			t.Fatal(wireErr)
 		}

@@ -41,7 +41,7 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migr
 	told := &teller{ctx: context.WithoutCancel(ctx), plan: p, dir: a.dir, run: s.Run, who: s.By.Who, host: s.By.Host, stderr: cmd.ErrOrStderr()}
 	printer := report.NewProgress(cmd.ErrOrStderr(), watched(cmd.ErrOrStderr()), time.Now)
 	patience := min(brokerPatience, p.Migration.Scheme.DrainTimeout)
-	copies, closeMirror, err := a.mirrorOf(ctx, p, c, s, log, cmd.ErrOrStderr())
+	copies, closeMirror, err := a.openMirror(ctx, p, c, s, log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,24 @@ func (a *app) run(ctx context.Context, cmd *cobra.Command, p *plan.Plan, c *migr
 	}
 	told.ended(doc)
 	return a.finish(cmd, doc, &result, f.found)
+}
+
+// openMirror opens the mirror of a plan, if it has one.
+func (a *app) openMirror(ctx context.Context, p *plan.Plan, c *migration.Clusters, s *migration.Session, log *slog.Logger, stderr io.Writer) (executor.Mirror, func() error, error) {
+	if p.Migration.Mirror == nil {
+		return nil, func() error { return nil }, nil
+	}
+	shelf, closeShelf, err := a.shelf(ctx, p, p.State)
+	if err != nil {
+		return nil, nil, err
+	}
+	of, end, err := migration.Mirroring{
+		Plan: p, Clusters: c, Session: s, Shelf: shelf, Command: a.command("mirror"), Note: func(text string) { note(stderr, "%s", text) }, Log: log,
+	}.Open(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeShelf())
+	}
+	return of, func() error { return errors.Join(end(), closeShelf()) }, nil
 }
 
 // partitionsOf counts the partitions of topics.

@@ -13,7 +13,6 @@ import (
 
 	"kplan/executor"
 	"kplan/executor/state"
-	"kplan/internal/cluster"
 	"kplan/internal/migration"
 	"kplan/plan"
 	"kplan/plan/graph"
@@ -28,59 +27,6 @@ func newState(a *app) *cobra.Command {
 	return cmd
 }
 
-// stateItem is one line of state list.
-type stateItem struct {
-	Address string    `json:"address"`
-	Status  string    `json:"status"`
-	At      time.Time `json:"at,omitzero"`
-}
-
-// items lists what the state knows, by address: steps, sides, topics that
-// kplan created, configs that it holds, settings.
-func items(st state.State) []stateItem {
-	var all []stateItem
-	for _, address := range slices.Sorted(maps.Keys(st.Steps)) {
-		s := st.Steps[address]
-		status := string(s.Status)
-		if s.Status == state.Pending || s.Status == state.Reset {
-			status = "pending"
-		}
-		all = append(all, stateItem{Address: address, Status: status, At: s.At})
-	}
-	for _, t := range slices.Sorted(maps.Keys(st.Topics)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].side", t), Status: st.Topics[t].Side.String()})
-	}
-	for _, g := range slices.Sorted(maps.Keys(st.Groups)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("group[%q].side", g), Status: st.Groups[g].Side.String()})
-	}
-	for _, t := range slices.Sorted(maps.Keys(st.Owned)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].owned", t), Status: "created by kplan"})
-	}
-	for _, t := range slices.Sorted(maps.Keys(st.Overrides)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].override", t), Status: "held"})
-	}
-	for _, t := range slices.Sorted(maps.Keys(st.Fences)) {
-		status := "standing on the source"
-		if !migration.FenceIsSet(st, t) {
-			status = "begun on the source" // some of its rules may stand
-		}
-		all = append(all, stateItem{Address: fmt.Sprintf("topic[%q].fence", t), Status: status})
-	}
-	for _, name := range slices.Sorted(maps.Keys(st.Users)) {
-		all = append(all, stateItem{Address: fmt.Sprintf("user[%q].owned", name), Status: "created by kplan"})
-	}
-	for _, e := range slices.SortedFunc(maps.Keys(st.Quotas), cluster.QuotaEntity.Compare) {
-		all = append(all, stateItem{Address: fmt.Sprintf("quota[%q].owned", e), Status: "set by kplan"})
-	}
-	if n := len(st.ACLs); n > 0 {
-		all = append(all, stateItem{Address: "acls.owned", Status: fmt.Sprintf("%d created by kplan", n)})
-	}
-	for _, name := range slices.Sorted(maps.Keys(st.Settings)) {
-		all = append(all, stateItem{Address: name, Status: st.Settings[name]})
-	}
-	return all
-}
-
 func newStateList(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List what the state knows, by address", Args: cobra.NoArgs,
@@ -90,14 +36,14 @@ func newStateList(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				all := items(st)
+				all := migration.Items(st)
 				if a.json {
 					return printJSON(cmd.OutOrStdout(), struct {
-						FormatVersion string      `json:"format_version"`
-						Where         string      `json:"where"`
-						Serial        int64       `json:"serial"`
-						Items         []stateItem `json:"items"`
-					}{formatVersion, b.Where(), st.Serial, append([]stateItem{}, all...)})
+						FormatVersion string           `json:"format_version"`
+						Where         string           `json:"where"`
+						Serial        int64            `json:"serial"`
+						Items         []migration.Item `json:"items"`
+					}{formatVersion, b.Where(), st.Serial, append([]migration.Item{}, all...)})
 				}
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "The state in %s, serial %d.\n", b.Where(), st.Serial); err != nil {
 					return err
@@ -131,7 +77,7 @@ func newStateShow(a *app) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				all := items(st)
+				all := migration.Items(st)
 				var known []string
 				for _, i := range all {
 					known = append(known, i.Address)
@@ -142,7 +88,7 @@ func newStateShow(a *app) *cobra.Command {
 				case ok && !step: // a side, a topic that kplan has created, a setting
 					return printJSON(cmd.OutOrStdout(), struct {
 						FormatVersion string `json:"format_version"`
-						stateItem
+						migration.Item
 					}{formatVersion, all[slices.Index(known, address)]})
 				case !ok:
 					return fmt.Errorf("the state knows no %s: %s shows what it knows", args[0], a.command("state", "list"))

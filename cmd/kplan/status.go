@@ -55,7 +55,7 @@ func (a *app) workersOf(ctx context.Context, p *plan.Plan) (all []migration.Stat
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, closeShelf()) }()
-	return migration.Workers(ctx, shelf, deadHere, time.Now())
+	return migration.Workers(ctx, shelf, migration.DeadHere, time.Now())
 }
 
 const formatVersion = "1.0"

@@ -1,11 +1,10 @@
-package main
+package migration
 
 import (
 	"testing"
 
 	"kplan/executor/state"
 	"kplan/internal/cluster"
-	"kplan/internal/migration"
 	"kplan/plan/graph"
 )
 
@@ -17,12 +16,12 @@ func TestWhatStateListPrintsIsKnown(t *testing.T) {
 		Settings: map[string]string{graph.GateAddress("go") + ".hold": "1m"},
 	}
 	seen := map[string]bool{}
-	for _, i := range items(st) {
+	for _, i := range Items(st) {
 		if seen[i.Address] {
 			t.Errorf("%s is listed twice", i.Address)
 		}
 		seen[i.Address] = true
-		if _, ok := migration.Resolve(i.Address, []string{i.Address}); !ok {
+		if _, ok := Resolve(i.Address, []string{i.Address}); !ok {
 			t.Errorf("%s is not known", i.Address)
 		}
 	}
