@@ -27,7 +27,7 @@ func TestContinues(t *testing.T) {
 	ignoring := `groups {
     include = ["g"]
     group "g" {
-      ignore "orders" { reason = "it is read no more" }
+      ignore "orders.late" { reason = "it is read no more" }
     }
   }`
 	begun := func(status state.Status, addresses ...string) state.State {
@@ -60,7 +60,8 @@ func TestContinues(t *testing.T) {
 		"a mirror behind the services": {begun(state.Done, shop), []string{writer, reader, grouped, copies}, "cannot be copied behind what they write"},
 		"the mirror is under way":      {begun(state.Done, shop, start), []string{writer, reader, grouped, copies}, ""},
 		"the mirror is gone":           {begun(state.Done, start), []string{writer, reader, grouped}, "no longer has steps that have begun: " + start},
-		"a topic that is read no more": {begun(state.Done, graph.TopicAddress("orders", "boundary")), []string{reader, ignoring}, ""},
+		"a topic that is read no more": {begun(state.Done, graph.TopicAddress("orders.late", "boundary")), []string{reader, ignoring}, ""},
+		"a topic that is left out":     {begun(state.Done, graph.TopicAddress("orders.late", "boundary")), []string{reader, grouped}, "no longer has steps"},
 		"a topic behind the placement": {placed("others"), []string{writer, reader, grouped}, `group "g" has got topic "orders" after its offsets were placed`},
 		"the topics that were placed":  {placed("orders"), []string{writer, reader, grouped}, ""},
 	} {

@@ -41,12 +41,20 @@ func TestSession(t *testing.T) {
 		t.Errorf("a run that has not begun has ended: %v", err)
 	}
 	for run := 1; run <= 2; run++ {
+		if run == 2 { // somebody has deleted it since
+			if err := s.record(state.Record{Step: &state.Step{Address: graph.TopicAddress("orders", ""), Attempt: 1, Status: state.Done}}); err != nil {
+				t.Fatal(err)
+			}
+		}
 		before := s.State.Serial
 		if err := s.Open(st.plan, st.clusters, assess(s)); err != nil {
 			t.Fatal(err)
 		}
 		if s.State.Began == nil || s.State.PlanHash != st.plan.Hash() || s.State.Who != "an apply" || !slices.Equal(s.State.Selection.Topics, []string{"orders"}) {
 			t.Errorf("run %d has opened with %+v", run, s.State)
+		}
+		if got := s.State.Steps[graph.TopicAddress("orders", "")].Status; run == 2 && got != state.Pending {
+			t.Errorf("a topic that has to be made again is %s", got)
 		}
 		if records := s.State.Serial - before; run == 2 && records != 1 {
 			t.Errorf("the second run has written %d records to open", records)
