@@ -28,6 +28,7 @@ func TestBrokers(t *testing.T) {
 			checks.NameLimits, diff.Fail, "offsets.retention.minutes is 10080 on the source and 1440 on the target: positions"},
 		"kept longer":          {change: func(g *checks.Ground) { set(g.TargetNodes, "offsets.retention.minutes", "20160") }},
 		"short sessions":       {func(g *checks.Ground) { set(g.TargetNodes, "group.min.session.timeout.ms", "10000") }, checks.NameLimits, diff.Fail, "is 6000 on the source and 10000 on the target"},
+		"the same sessions":    {change: func(g *checks.Ground) { set(g.TargetNodes, "group.min.session.timeout.ms", "6000") }},
 		"shorter sessions":     {change: func(g *checks.Ground) { set(g.TargetNodes, "group.min.session.timeout.ms", "1000") }},
 		"no right":             {func(g *checks.Ground) { g.TargetNodes[0].NoConfig = "no right" }, checks.NameLimits, diff.Unknown, "broker 0 of the target does not tell its configs: no right"},
 		"topics by themselves": {func(g *checks.Ground) { set(g.TargetNodes, "auto.create.topics.enable", "false", "true") }, checks.NameAutoCreate, diff.Unknown, "true on broker 1"},
@@ -41,6 +42,28 @@ func TestBrokers(t *testing.T) {
 	saw := checks.Brokers(ground())[1].Saw
 	if saw != "broker 0, 1, 2: 4.3 or newer, KRaft" {
 		t.Errorf("the target: %s", saw)
+	}
+}
+
+// A limit of the target is as wide as the source's, or wider: each of those of
+// which a smaller one is the tighter.
+func TestBrokerLimits(t *testing.T) {
+	for _, key := range []string{
+		"group.max.session.timeout.ms", "group.max.size", "max.connection.creation.rate", "max.connections", "max.connections.per.ip",
+		"offset.metadata.max.bytes", "transaction.max.timeout.ms", "transactional.id.expiration.ms",
+	} {
+		for value, verdict := range map[string]diff.Verdict{"9": diff.Fail, "10": diff.Pass, "11": diff.Pass} {
+			g := ground()
+			for i := range g.SourceNodes {
+				g.SourceNodes[i].Configs[key], g.TargetNodes[i].Configs[key] = cluster.Config{Value: "10"}, cluster.Config{Value: value}
+			}
+			failing, check := checks.Failing(checks.Brokers(g)), ""
+			if verdict == diff.Fail {
+				check = checks.NameLimits
+			}
+			t.Logf("%s is %s", key, value)
+			one(t, failing, check, verdict, key+" is 10 on the source and "+value+" on the target: ")
+		}
 	}
 }
 

@@ -294,8 +294,9 @@ func TestRightsWhereThereNeverWasAGroup(t *testing.T) {
 		"rules": {func(told *checks.Told) {
 			told.Rules = append(told.Rules, rule("g", "read", cluster.Allow), rule("stranger", "describe", cluster.Allow))
 		}, ""},
-		"a rule for all": {func(told *checks.Told) { told.Rules = append(told.Rules, rule("*", "all", cluster.Allow)) }, ""},
-		"one of two":     {func(told *checks.Told) { told.Rules = append(told.Rules, rule("stranger", "describe", cluster.Allow)) }, "fail"},
+		"a rule for all":   {func(told *checks.Told) { told.Rules = append(told.Rules, rule("*", "all", cluster.Allow)) }, ""},
+		"one of two":       {func(told *checks.Told) { told.Rules = append(told.Rules, rule("stranger", "describe", cluster.Allow)) }, "fail"},
+		"the other of two": {func(told *checks.Told) { told.Rules = append(told.Rules, rule("g", "read", cluster.Allow)) }, "fail"},
 		"denied": {func(told *checks.Told) {
 			told.Rules = append(told.Rules, rule("*", "all", cluster.Allow), rule("g", "read", cluster.Deny))
 		}, "fail"},

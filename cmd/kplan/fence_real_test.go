@@ -17,6 +17,7 @@ import (
 	"github.com/IBM/sarama"
 	"github.com/google/go-cmp/cmp"
 
+	"kplan/checks"
 	"kplan/internal/cluster"
 	"kplan/internal/endpoint"
 	"kplan/internal/kafka"
@@ -283,7 +284,12 @@ func fenceHolds(t *testing.T, source fencedCluster, name string) {
 	if taken, err := source.write(t, "audit", events, 3); taken != 3 {
 		t.Errorf("audit was shut out too: %d of 3 records, %v", taken, err)
 	}
-	s.must(exitDifferences, "verify") // its records are behind the boundary
+	verdicts := s.must(exitDifferences, "verify").output
+	if !slices.ContainsFunc(strings.Split(verdicts, "\n"), func(line string) bool {
+		return strings.Contains(line, "FAIL") && strings.Contains(line, checks.NameStray) && strings.Contains(line, events)
+	}) {
+		t.Errorf("its records are behind the boundary, and are not named:\n%s", verdicts)
+	}
 	if source.everyone {
 		takenAway(t, source, s, events)
 	}
@@ -322,7 +328,9 @@ func goesBack(t *testing.T, source fencedCluster, s *scenario, events string) {
 	t.Helper()
 	before := source.standing(t, events, "")
 	s.touch("broken")
-	s.must(exitRestored, "apply", "--yes")
+	if out := s.must(exitRestored, "apply", "--yes").output; !strings.Contains(out, "the fence of "+events+" on the source is lifted") {
+		t.Errorf("no fence was there to be lifted:\n%s", out)
+	}
 	if d := cmp.Diff(before, source.standing(t, events, "")); d != "" {
 		t.Errorf("rules after the restore (-want +got):\n%s", d)
 	}

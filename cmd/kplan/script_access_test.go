@@ -62,7 +62,9 @@ func scriptACL(args []string) cluster.ACL {
 }
 
 // scriptHasRules compares the rules of a principal with what is wanted, each as
-// "operation resource name": rules CLUSTER PRINCIPAL [RULE...]
+// "operation resource name", and one that denies as "deny operation resource name":
+//
+//	rules CLUSTER PRINCIPAL [RULE...]
 func scriptHasRules(ts *testscript.TestScript, args []string) {
 	scriptAsSuper(ts, args[0], func(ctx context.Context, c *kafka.Client) {
 		all, err := c.ACLs(ctx)
@@ -70,7 +72,7 @@ func scriptHasRules(ts *testscript.TestScript, args []string) {
 		var got []string
 		for _, a := range all {
 			if a.Principal == args[1] {
-				got = append(got, a.Operation+" "+a.Resource+" "+a.Name)
+				got = append(got, strings.TrimPrefix(a.Permission+" ", cluster.Allow+" ")+a.Operation+" "+a.Resource+" "+a.Name)
 			}
 		}
 		if want := slices.Sorted(slices.Values(args[2:])); !slices.Equal(slices.Sorted(slices.Values(got)), want) {

@@ -6,7 +6,8 @@ import (
 	"kplan/internal/cluster"
 )
 
-// Taken out: looking at the disks before a load is written to them.
+// What is asked of the disks before a load is written to them. That it is asked
+// is for probe_conformance.txtar to see.
 func TestLoadFits(t *testing.T) {
 	node := func(usable int64) cluster.Node { return cluster.Node{Disk: cluster.Disk{Usable: usable}} }
 	for name, c := range map[string]struct {
@@ -38,6 +39,11 @@ func TestLeftOverIsNamed(t *testing.T) {
 	doc.Conformance[0].Left = "gone away"
 	const want = "the scratch topic a is still there on cluster old (gone away). Delete it with kafka-topics --delete --topic a"
 	if err := left(doc); err == nil || err.Error() != want {
+		t.Errorf("%v", err)
+	}
+	doc.Load.Load = cluster.Load{Cluster: "new", Topic: "b", Left: "refused"}
+	const both = want + "\nthe scratch topic b is still there on cluster new (refused). Delete it with kafka-topics --delete --topic b"
+	if err := left(doc); err == nil || err.Error() != both {
 		t.Errorf("%v", err)
 	}
 }

@@ -93,19 +93,30 @@ func TestFileModes(t *testing.T) {
 	b := state.NewFile(dir, clock)
 	put(t, b, ask("one", 0))
 	appendAll(t, acquire(t, b, elsewhere("a")), story()...)
-	var got []string
+	shelve(t, state.NewFileShelf(dir), map[string][]byte{"a": []byte("1")})
+	want := map[string]string{
+		".": "drwx------", "journal.jsonl": "-rw-------", "lock": "-rw-------", "inbox": "drwx------", "inbox/REQUEST": "-rw-------",
+		"mirror": "drwx------", "mirror/shelf.jsonl": "-rw-------", "mirror/lock": "-rw-------",
+	}
+	got := map[string]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
+		name, nameErr := filepath.Rel(dir, path)
+		if filepath.Dir(name) == "inbox" {
+			name = "inbox/REQUEST"
+		}
 		info, err := d.Info()
-		got = append(got, info.Mode().String())
+		if err = errors.Join(nameErr, err); err == nil {
+			got[name] = info.Mode().String()
+		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff([]string{"drwx------", "drwx------", "-rw-------", "-rw-------", "-rw-------"}, got); d != "" {
+	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("modes (-want +got):\n%s", d)
 	}
 }

@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -86,6 +87,9 @@ func testAcquireWaitsOutALease(t *testing.T) {
 	began := time.Now()
 	next := acquire(t, b, elsewhere("b"))
 	<-told
+	if slices.ContainsFunc(waited, func(who string) bool { return who != "gone" }) {
+		t.Errorf("waits for %q", waited)
+	}
 	if took := time.Since(began); took < 700*time.Millisecond {
 		t.Errorf("waited only %s", took)
 	}
@@ -176,16 +180,28 @@ func testLogGone(t *testing.T) {
 	log.cut.Store(false)
 }
 
-// Who asks while the log is gone is told so, and not kept for long.
-func TestLogGoneForReaders(t *testing.T) {
+// Who asks while the log is gone is told so, and not kept for longer than he has
+// time.
+func TestLogGoneForReaders(t *testing.T) { synctest.Test(t, testLogGoneForReaders) }
+
+func testLogGoneForReaders(t *testing.T) {
 	log := newPlainLog()
 	b := onLog(log)
 	log.cut.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
-	for what, err := range map[string]error{"read": second(b.Read(ctx)), "put": b.Put(ctx, ask("x", 0)), "acquire": second(b.Acquire(ctx, elsewhere("a")))} {
-		if read := (*state.ReadError)(nil); !errors.As(err, &read) && !errors.Is(err, context.DeadlineExceeded) {
+	for what, do := range map[string]func(context.Context) error{
+		"read":    func(ctx context.Context) error { return second(b.Read(ctx)) },
+		"put":     func(ctx context.Context) error { return b.Put(ctx, ask("x", 0)) },
+		"acquire": func(ctx context.Context) error { return second(b.Acquire(ctx, elsewhere("a"))) },
+	} {
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err := do(ctx)
+		cancel()
+		if read := (*state.ReadError)(nil); !errors.As(err, &read) || !errors.Is(err, errCut) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", what, err)
+		}
+		if took := time.Since(began); took > 100*time.Millisecond { // of the bubble
+			t.Errorf("%s takes %s", what, took)
 		}
 	}
 }

@@ -339,7 +339,7 @@ func leaseModel(t *testing.T, lasts time.Duration) {
 		}
 	}
 	t.Logf("%+v, %d violations, in %s", all, violations, time.Since(began).Round(time.Second))
-	if all.sessions < 100 || all.effects < 1000 || all.lost == 0 || all.locked == 0 || all.unlocks == 0 || all.crashes == 0 {
+	if all.sessions < 100 || all.effects < 1000 || all.records < 100 || all.lost == 0 || all.locked == 0 || all.unlocks == 0 || all.crashes == 0 || all.freezes == 0 {
 		t.Errorf("the model hardly ran: %+v", all)
 	}
 }

@@ -160,6 +160,49 @@ func TestMoveIsFinished(t *testing.T) {
 	}
 }
 
+// A move that ends between what it does to one request in the new place and what
+// it does in the old one is finished by the next: the request is there once.
+func TestMoveOfTheInboxIsFinished(t *testing.T) {
+	topic, dir := onEmbedded(t)(), filepath.Join(t.TempDir(), "orders")
+	file, letters := state.NewFile(dir, clock), filepath.Join(dir, "inbox")
+	put(t, file, ask("waits", 0))
+	put(t, file, ask("taken", 1))
+	s := acquire(t, file, elsewhere("a"))
+	appendAll(t, s, story()[0])
+	if err := errors.Join(s.Take(t.Context(), "taken"), s.Release()); err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(t.TempDir(), "inbox")
+	if err := os.CopyFS(kept, os.DirFS(letters)); err != nil {
+		t.Fatal(err)
+	}
+	files, err := os.ReadDir(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish := func(what string, from, to state.Backend, taken string) {
+		t.Helper()
+		for _, f := range files { // both places have them
+			name := filepath.Join(letters, strings.Replace(f.Name(), ".taken", taken, 1))
+			if err := os.WriteFile(name, mustRead(t, filepath.Join(kept, f.Name())), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(t, from, to)
+		if d := cmp.Diff([]string{"waits", "taken*"}, inbox(t, to)); d != "" {
+			t.Errorf("%s: in the new inbox (-want +got):\n%s", what, d)
+		}
+		if got := inbox(t, from); len(got) != 0 {
+			t.Errorf("%s: left in the old inbox: %v", what, got)
+		}
+	}
+	move(t, file, topic)
+	finish("before it went out of the file", file, topic, ".taken")
+	finish("before it went out of the topic", topic, file, ".taken")
+	move(t, file, topic)
+	finish("before it was taken in the file", topic, file, ".json")
+}
+
 // Two states that are not one are left alone.
 func TestMoveRefuses(t *testing.T) {
 	a, b := inDirectory(t)(), inDirectory(t)()

@@ -177,7 +177,8 @@ func TestFileShelfDamage(t *testing.T) {
 	as[*state.DamagedError](t, err)
 }
 
-// A process that stands still in the middle of a Put holds nobody up.
+// A process that stands still in the middle of a Put holds nobody up, and the file
+// is not replaced under its hands: its line would go to one that nobody reads.
 func TestFileShelfWriterStandsStill(t *testing.T) {
 	dir := t.TempDir()
 	s := state.NewFileShelf(dir)
@@ -191,6 +192,13 @@ func TestFileShelfWriterStandsStill(t *testing.T) {
 		shelve(t, s, map[string][]byte{"b": bytes.Repeat([]byte{byte(i)}, 50_000)})
 	}
 	holds(t, s, "a", map[string][]byte{"a": []byte("1")})
+	info, err := os.Stat(filepath.Join(dir, "mirror", "shelf.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() < 4<<20 { // of more than 6 MiB that were written
+		t.Errorf("the file has %d bytes: it was written anew while somebody wrote", info.Size())
+	}
 }
 
 // What is written all the time does not fill the disk, and who reads meanwhile

@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -164,6 +166,13 @@ func TestManyACLsOnRealBrokers(t *testing.T) {
 			t.Fatalf("%v, %v", refused, err)
 		}
 		t.Logf("%s: 1,000 rules made in %s, read in %s, deleted in %s", v, made, read, time.Since(began))
+		left, err := super.client.ACLs(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left = slices.DeleteFunc(left, func(a cluster.ACL) bool { return !strings.HasPrefix(a.Name, prefix) }); len(left) > 0 {
+			t.Errorf("all deleted, and %d are left: %v", len(left), left[0])
+		}
 	})
 }
 
@@ -290,8 +299,9 @@ func TestQuotasOnRealBrokers(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v kafkatest.Version) {
 		super, _ := guarded(t, v)
 		who := name("q") + " CN=a b,O=é"
+		own := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(255), rand.IntN(256), rand.IntN(256)) // of this run: nobody takes its quota away
 		entities := []cluster.QuotaEntity{
-			{User: who}, {ClientID: who}, {User: who, ClientID: who}, {User: who, ClientID: cluster.DefaultEntity}, {User: cluster.DefaultEntity, ClientID: who}, {IP: "127.0.3.1"},
+			{User: who}, {ClientID: who}, {User: who, ClientID: who}, {User: who, ClientID: cluster.DefaultEntity}, {User: cluster.DefaultEntity, ClientID: who}, {IP: own},
 			{User: cluster.EntityName("<default>"), ClientID: who}, // called so, and not the default of all
 		}
 		var set []cluster.Quota

@@ -3,6 +3,7 @@ package driver
 import (
 	"context"
 	"testing"
+	"time"
 
 	"kplan/internal/cluster"
 	"kplan/mirror"
@@ -19,15 +20,32 @@ func (l logsOf) LogEnds(context.Context, []string) (map[cluster.TopicPartition]c
 // Of a topic that the source does not tell of nothing is known: its lag is not zero.
 func TestLagOfATopicThatIsNotTold(t *testing.T) {
 	l := newLags(logsOf{{Topic: "there"}: {LastStable: 5}})
+	asked := 0
 	copied := func(context.Context, []string) (map[wire.Partition]int64, error) {
+		asked++
 		return map[wire.Partition]int64{{Topic: "there"}: 5, {Topic: "gone"}: 7}, nil
 	}
-	for range 2 { // the second is an answer that was kept
+	look := func(want int) {
+		t.Helper()
 		lag, err := l.of(t.Context(), []string{"there", "gone"}, copied)
 		if err != nil || lag.Records != 0 || lag.Unknown != 1 {
 			t.Errorf("the lag is %+v, %v", lag, err)
 		}
+		if asked != want {
+			t.Errorf("it was asked %d times, want %d", asked, want)
+		}
 	}
+	older := func(by time.Duration) { // however slow this machine is
+		for topic, known := range l.known {
+			known.at = known.at.Add(-by)
+			l.known[topic] = known
+		}
+	}
+	look(1)
+	older(-time.Hour)
+	look(1) // an answer that was kept
+	older(time.Hour + lookEvery)
+	look(2)
 }
 
 // A map may be older than what is known to be acknowledged, since both are kept one

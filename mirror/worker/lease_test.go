@@ -2,6 +2,8 @@ package worker
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -134,7 +136,7 @@ func TestMetricsOfTheUnknown(t *testing.T) {
 	for i := range mostSeries {
 		many.Partitions = append(many.Partitions, part("a", int32(i+1), now, time.Second))
 	}
-	if text := string(metrics("m", many)); strings.Contains(text, "kplan_mirror_lag_records{") || !strings.Contains(text, `kplan_mirror_records_total{migration="m",topic="a"}`) {
+	if text := string(metrics("m", many)); strings.Contains(text, "kplan_mirror_lag_records{") || strings.Contains(text, "kplan_mirror_lag_seconds{") || !strings.Contains(text, `kplan_mirror_records_total{migration="m",topic="a"}`) {
 		t.Error("the lag of a topic is told, and that of one of its partitions is not known")
 	}
 }
@@ -149,4 +151,33 @@ func TestHealthOfAStandstill(t *testing.T) {
 	if got := s.ailing(now.Add(2 * time.Minute)); len(got) != 1 || !strings.Contains(got[0], "a[0]: no progress for 3m0s") {
 		t.Errorf("after three: %v", got)
 	}
+}
+
+// Whoever asks over HTTP is told whether the worker may write.
+func TestHealthIsServed(t *testing.T) {
+	clock := &setClock{}
+	w, err := New(Config{Shelf: state.NewFileShelf(t.TempDir()), Clock: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.topics = map[string]Topic{"orders": {Partitions: 1}}
+	w.ways, w.epoch = mirror.Directions{Epoch: 1, Topics: map[string]mirror.Way{"orders": mirror.Forward}}, 1
+	told := func(path string) (int, string) {
+		rw := httptest.NewRecorder()
+		w.Handler("m").ServeHTTP(rw, httptest.NewRequest(http.MethodGet, path, nil))
+		return rw.Code, rw.Body.String()
+	}
+	says := func(code int, health, lease string) {
+		t.Helper()
+		if got, text := told("/healthz"); got != code || !strings.Contains(text, health) || code == http.StatusOK && text != health {
+			t.Errorf("/healthz: %d %q, want %d %q", got, text, code, health)
+		}
+		if got, text := told("/metrics"); got != http.StatusOK || !strings.Contains(text, lease) {
+			t.Errorf("/metrics: %d, and no %q in\n%s", got, lease, text)
+		}
+	}
+	says(http.StatusServiceUnavailable, "no heartbeat", "kplan_mirror_lease{migration=\"m\"} 0\n")
+	extend(&w.lease.member, 0)
+	extend(&w.lease.entry, 0)
+	says(http.StatusOK, "ok\n", "kplan_mirror_lease{migration=\"m\"} 1\n")
 }

@@ -106,6 +106,16 @@ func TestTheMatrixFindsDamage(t *testing.T) {
 			t.Errorf("%s: nothing is found", name)
 		}
 	}
+	// What was compacted away before it was copied is lost where nothing younger of
+	// its key is there: nobody but the judge's own rule for a compacted source says so.
+	for name, one := range map[string]evidence{
+		"a key":            {source, log(map[int64]string{0: "a=1", 3: "a=3"}), log(map[int64]string{0: "a=1", 1: "a=3"}), map[int64]int64{0: 0, 3: 1}},
+		"a key's youngest": {source, log(map[int64]string{0: "a=1", 1: "b=2"}), log(map[int64]string{0: "a=1", 1: "b=2"}), map[int64]int64{0: 0, 1: 1}},
+	} {
+		if found := one.judge(true); len(found) != 1 || !strings.Contains(found[0], "nor anything younger of its key") {
+			t.Errorf("%s is lost of a compacted source, and found is %q", name, found)
+		}
+	}
 	mixed := map[int64]string{0: "a=1", 1: "b=2", 2: "a=3", 3: "c=9"} // behind the old history's end
 	if found := (evidence{source, nil, log(mixed), map[int64]int64{0: 0, 1: 1, 3: 2, 4: 3}}).judge(false); len(found) == 0 {
 		t.Error("two histories in one log: nothing is found")

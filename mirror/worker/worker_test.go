@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -181,9 +183,44 @@ func (s *stage) until(what string, holds func() bool) {
 func (s *stage) copied(n int64) {
 	s.t.Helper()
 	s.until(fmt.Sprintf("%d records on the target", n), func() bool { return s.count() >= n })
+	s.has(n)
+}
+
+// has is copied for what must be there already.
+func (s *stage) has(n int64) {
+	s.t.Helper()
 	if got := s.count(); got != n {
 		s.t.Errorf("%d records on the target, want %d", got, n)
 	}
+}
+
+// entry is what a worker tells of itself; there: it has begun, and not ended.
+func (s *stage) entry(id string) (e mirror.Entry, there bool) {
+	s.t.Helper()
+	all, err := mirror.Entries(s.t.Context(), s.shelf)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	e, there = all[id]
+	return e, there
+}
+
+// hold makes the target take no record until release.
+func (s *stage) hold() (release func()) {
+	return s.target.Fake().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: -1}).Remove
+}
+
+// had waits until a worker has had time for something, or has ended.
+func (s *stage) had(timeTo, id string) {
+	s.t.Helper()
+	from := int64(-1)
+	s.until(id+" had time "+timeTo, func() bool {
+		e, there := s.entry(id)
+		if from < 0 && there {
+			from = e.Serial
+		}
+		return from >= 0 && (!there || e.Serial >= from+3)
+	})
 }
 
 // What nobody has asked for yet is not copied: apply looks first whether records
@@ -195,15 +232,7 @@ func TestNothingIsCopiedBeforeApply(t *testing.T) {
 	s.write(10)
 	w, _ := s.begin(nil)
 	s.until("it has partitions and a lease", func() bool { return w.Standing().Assigned == partitions && w.Standing().NoLease == nil })
-	serial := func() int64 {
-		all, err := mirror.Entries(t.Context(), s.shelf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return all["w1"].Serial
-	}
-	from := serial()
-	s.until("it had time to take them", func() bool { return serial() >= from+3 })
+	s.had("to take them", "w1")
 	if now := w.Standing(); len(now.Partitions) > 0 || now.Pending != 1 || now.Topics != 0 || s.count() > 0 {
 		t.Errorf("before anybody asks for a copy it copies %d partitions (%d topics ready, %d pending), and the target has %d records", len(now.Partitions), now.Topics, now.Pending, s.count())
 	}
@@ -213,11 +242,17 @@ func TestNothingIsCopiedBeforeApply(t *testing.T) {
 		t.Errorf("a worker that should end by itself ended with %v", err)
 	}
 	_, end = s.begin(func(c *worker.Config) { c.Once = true })
+	release := s.hold()
 	s.direct(mirror.Forward)
+	s.had("to look how far the copy is", "w3")
+	if _, there := s.entry("w3"); !there {
+		t.Error("it has ended, and nothing is copied yet")
+	}
+	release()
 	if err := end(); err != nil {
 		t.Error(err)
 	}
-	s.copied(10 * partitions)
+	s.has(10 * partitions) // at once: the first one goes on
 }
 
 // What the state asks for is done, and known to be done, before anybody relies
@@ -226,8 +261,8 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 	t.Parallel()
 	s := started(t)
 	s.write(10)
-	s.begin(nil)
-	s.begin(nil)
+	first, _ := s.begin(nil)
+	second, _ := s.begin(nil)
 	s.copied(10 * partitions)
 	pass := func(way mirror.Way) {
 		t.Helper()
@@ -239,9 +274,13 @@ func TestDirectionsAreCarriedOut(t *testing.T) {
 		}
 	}
 	pass(mirror.Halted)
+	if a, b := first.Standing().Partitions, second.Standing().Partitions; len(a)+len(b) > 0 {
+		t.Errorf("behind the barrier they still have %v and %v", a, b)
+	}
 	s.write(10)
 	w, end := s.begin(nil) // one that comes later
 	s.until("a third worker", func() bool { return w.Standing().Assigned > 0 && w.Standing().NoLease == nil })
+	s.had("to take some", "w3")
 	if n := s.count(); n != 10*partitions || len(w.Standing().Partitions) > 0 {
 		t.Errorf("%d records were copied behind the barrier, and %d partitions are", n-10*partitions, len(w.Standing().Partitions))
 	}
@@ -353,12 +392,19 @@ func TestOnce(t *testing.T) {
 	s.copied(10 * partitions)
 	w, _ := s.begin(nil)
 	s.until("another has all", func() bool { return len(w.Standing().Partitions) == partitions })
+	release := s.hold()
 	s.write(10)
 	_, end = s.begin(once)
+	s.had("to look how far the other is", "w3")
+	if _, there := s.entry("w3"); !there {
+		t.Error("it has ended, and the other has copied nothing yet")
+	}
+	s.has(10 * partitions)
+	release()
 	if err := end(); err != nil {
 		t.Fatal(err)
 	}
-	s.copied(20 * partitions)
+	s.has(20 * partitions) // at once: the other goes on
 }
 
 // With start = "latest" history stays where it is; what comes is copied, also on
