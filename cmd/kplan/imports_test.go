@@ -36,7 +36,7 @@ func arrows() map[string][]string {
 		"kplan/internal/report":         {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/executor", "kplan/executor/state", "kplan/internal/migration", "kplan/internal/workload", "kplan/internal/cluster", "kplan/mirror", "kplan/mirror/worker"},
 		"kplan/internal/notify":         {"kplan/plan"},
 		"kplan/internal/migration": {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/checks", "kplan/executor", "kplan/executor/state",
-			"kplan/internal/kafka", "kplan/internal/endpoint", "kplan/internal/cluster", "kplan/mirror", "kplan/mirror/worker", "kplan/mirror/driver", "kplan/mirror/wire", "kplan/internal/boottime"},
+			"kplan/internal/kafka", "kplan/internal/endpoint", "kplan/internal/cluster", "kplan/mirror", "kplan/mirror/worker", "kplan/mirror/driver", "kplan/mirror/wire", "kplan/internal/boottime", "kplan/internal/scratch"},
 		"kplan/mirror":        {"kplan/mirror/batch", "kplan/mirror/wire"},
 		"kplan/mirror/worker": {"kplan/mirror", "kplan/mirror/wire", "kplan/internal/boottime"},
 		"kplan/mirror/driver": {"kplan/mirror", "kplan/mirror/wire", "kplan/mirror/worker", "kplan/executor", "kplan/internal/cluster"},

@@ -17,29 +17,16 @@ import (
 
 // probeDoc is the JSON document of probe.
 type probeDoc struct {
-	FormatVersion string           `json:"format_version"`
-	Migration     string           `json:"migration"`
-	At            time.Time        `json:"at"`
-	From          string           `json:"from"` // the machine that asked
-	Listeners     []probedListener `json:"listeners"`
-	Conformance   []conformed      `json:"conformance,omitempty"` // of --conformance: source, target
-	Load          *borne           `json:"load,omitempty"`        // of --load
-	Checks        []diff.Check     `json:"checks"`
-	Summary       map[string]int   `json:"summary"`
-	ExitCode      int              `json:"exit_code"`
-}
-
-// conformed is what a cluster showed on a scratch topic, and what follows.
-type conformed struct {
-	cluster.Conformance
-	Mirror string `json:"mirror"` // the ways of copying to this cluster that remain
-}
-
-// borne is what the target bore, beside what the source is written.
-type borne struct {
-	cluster.Load
-	Rate float64 `json:"source_bytes_per_second"`
-	How  string  `json:"source_measured"` // where the source's rate is from
+	FormatVersion string                `json:"format_version"`
+	Migration     string                `json:"migration"`
+	At            time.Time             `json:"at"`
+	From          string                `json:"from"` // the machine that asked
+	Listeners     []probedListener      `json:"listeners"`
+	Conformance   []migration.Conformed `json:"conformance,omitempty"` // of --conformance: source, target
+	Load          *migration.Borne      `json:"load,omitempty"`        // of --load
+	Checks        []diff.Check          `json:"checks"`
+	Summary       map[string]int        `json:"summary"`
+	ExitCode      int                   `json:"exit_code"`
 }
 
 type probedListener struct {

@@ -1,4 +1,4 @@
-package main
+package migration
 
 import (
 	"testing"
@@ -32,18 +32,18 @@ func TestLoadFits(t *testing.T) {
 
 // Taken out: naming scratch topics where the document is not shown.
 func TestLeftOverIsNamed(t *testing.T) {
-	doc := probeDoc{Conformance: []conformed{{Conformance: cluster.Conformance{Cluster: "old", Topic: "a"}}}, Load: &borne{}}
-	if err := left(doc); err != nil {
+	conformed, load := []Conformed{{Conformance: cluster.Conformance{Cluster: "old", Topic: "a"}}}, &Borne{}
+	if err := LeftOver(conformed, load); err != nil {
 		t.Errorf("nothing is left: %v", err)
 	}
-	doc.Conformance[0].Left = "gone away"
+	conformed[0].Left = "gone away"
 	const want = "the scratch topic a is still there on cluster old (gone away). Delete it with kafka-topics --delete --topic a"
-	if err := left(doc); err == nil || err.Error() != want {
+	if err := LeftOver(conformed, load); err == nil || err.Error() != want {
 		t.Errorf("%v", err)
 	}
-	doc.Load.Load = cluster.Load{Cluster: "new", Topic: "b", Left: "refused"}
+	load.Load = cluster.Load{Cluster: "new", Topic: "b", Left: "refused"}
 	const both = want + "\nthe scratch topic b is still there on cluster new (refused). Delete it with kafka-topics --delete --topic b"
-	if err := left(doc); err == nil || err.Error() != both {
+	if err := LeftOver(conformed, load); err == nil || err.Error() != both {
 		t.Errorf("%v", err)
 	}
 }
