@@ -55,6 +55,7 @@ func clients() map[string][]string {
 		"github.com/hashicorp/hcl/v2":       {"kplan/plan", "kplan/plan/graph", "kplan/plan/diff", "kplan/internal/migration", "kplan/cmd/kplan"},
 		"github.com/zclconf/go-cty":         {"kplan/plan"},
 		"github.com/spf13/cobra":            {"kplan/cmd/kplan"},
+		"github.com/prometheus":             {"kplan/internal/report", "kplan/mirror/worker"},
 		"github.com/olekukonko/tablewriter": {"kplan/cmd/kplan", "kplan/internal/report"},
 		"github.com/klauspost/compress":     {"kplan/mirror/batch"},
 		"github.com/pierrec/lz4/v4":         {"kplan/mirror/batch"},

@@ -285,7 +285,7 @@ func (h *hand) healthy(topic string) {
 	code, body = ask("/metrics")
 	for _, want := range []string{
 		`(?m)^kplan_mirror_lease\{migration="fleet"\} 1$`,
-		`(?m)^kplan_mirror_records_total\{migration="fleet",topic="` + topic + `",partition="\d+"\} \d+$`,
+		`(?m)^kplan_mirror_records_total\{migration="fleet",partition="\d+",topic="` + topic + `"\} \d+$`,
 		`(?m)^kplan_mirror_partitions\{migration="fleet",phase="stopped"\} 0$`,
 	} {
 		if !regexp.MustCompile(want).MatchString(body) {

@@ -78,7 +78,7 @@ func TestPrometheusParsesBack(t *testing.T) {
 	}
 	s := f.Diff.Summary
 	for action, n := range map[diff.Action]int{diff.Create: s.Create, diff.Update: s.Update, diff.Run: s.Run, diff.Human: s.Human, diff.Noteworthy: s.Notes} {
-		want[`kplan_changes`+common+`,action="`+string(action)+`"}`] = float64(n)
+		want[`kplan_changes{action="`+string(action)+`",command="diff",migration="orders"}`] = float64(n)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -3,7 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 
 	"kplan/plan/diff"
 )
@@ -20,24 +22,40 @@ type sample struct {
 	value int64
 }
 
-// writePrometheus writes the text format 0.0.4, as the textfile collector of
+// writePrometheus writes Prometheus' text format, as the textfile collector of
 // the node exporter reads it. A verdict or action that did not come up is there
 // with 0, so that a rule does not lose its series.
 func writePrometheus(w io.Writer, f *Findings) error {
-	var b strings.Builder
-	common := fmt.Sprintf("command=%s,migration=%s", quoted(f.Command), quoted(f.Migration))
+	all := prometheus.NewRegistry()
 	for _, m := range metrics(f) {
-		fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s gauge\n", m.name, m.help, m.name)
+		gauges := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: m.name, Help: m.help, ConstLabels: prometheus.Labels{"command": f.Command, "migration": f.Migration},
+		}, labelsOf(m.label))
 		for _, s := range m.values {
-			labels := common
-			if m.label != "" {
-				labels += "," + m.label + "=" + quoted(s.label)
-			}
-			fmt.Fprintf(&b, "%s{%s} %d\n", m.name, labels, s.value)
+			gauges.WithLabelValues(labelsOf(s.label)...).Set(float64(s.value))
+		}
+		if err := all.Register(gauges); err != nil {
+			return fmt.Errorf("writing the metric %s: %w", m.name, err)
 		}
 	}
-	_, err := io.WriteString(w, b.String())
-	return err
+	families, err := all.Gather()
+	if err != nil {
+		return fmt.Errorf("writing the metrics: %w", err)
+	}
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(w, f); err != nil {
+			return fmt.Errorf("writing the metric %s: %w", f.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// labelsOf is one label, or none.
+func labelsOf(label string) []string {
+	if label == "" {
+		return nil
+	}
+	return []string{label}
 }
 
 func metrics(f *Findings) []metric {
@@ -66,9 +84,4 @@ func metrics(f *Findings) []metric {
 		metric{name: "kplan_run_exit_code", help: "Exit code of the last run, as kplan help lists them.", values: []sample{{value: int64(f.ExitCode)}}},
 		metric{name: "kplan_report_timestamp_seconds", help: "When the last run ended, in seconds since 1970-01-01 UTC.", values: []sample{{value: f.At.Unix()}}},
 	)
-}
-
-// quoted writes the value of a label.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }

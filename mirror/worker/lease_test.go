@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"kplan/executor/state"
 	"kplan/mirror"
 	"kplan/mirror/wire"
@@ -80,6 +82,17 @@ func TestNothingIsTakenWithoutALease(t *testing.T) {
 	}
 }
 
+// metrics are those of a standing, as they are served.
+func metrics(t *testing.T, migration string, s Standing) string {
+	t.Helper()
+	r := httptest.NewRecorder()
+	promhttp.HandlerFor(registry(migration, func() Standing { return s }), promhttp.HandlerOpts{}).ServeHTTP(r, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if r.Code != http.StatusOK {
+		t.Fatal(r.Body)
+	}
+	return r.Body.String()
+}
+
 // With very many partitions there are series by topic only.
 func TestMetricsAreBounded(t *testing.T) {
 	now := time.Now()
@@ -87,17 +100,17 @@ func TestMetricsAreBounded(t *testing.T) {
 	for i := range mostSeries {
 		s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: fmt.Sprint("t", i%2), Number: int32(i)}, Records: 2, Bytes: 30, Mark: 5, Heard: now, Moved: now})
 	}
-	text := string(metrics("m", s))
+	text := metrics(t, "m", s)
 	if n := strings.Count(text, "\nkplan_mirror_records_total{"); n != mostSeries {
 		t.Errorf("%d series for %d partitions", n, mostSeries)
 	}
 	s.Partitions = append(s.Partitions, mirror.Standing{Partition: wire.Partition{Topic: "t1", Number: 9999}, Phase: mirror.Stopped, Records: 1, Heard: now})
-	text = string(metrics("m", s))
+	text = metrics(t, "m", s)
 	for _, want := range []string{
 		"kplan_mirror_records_total{migration=\"m\",topic=\"t0\"} 1000\n", "kplan_mirror_records_total{migration=\"m\",topic=\"t1\"} 1001\n",
 		"kplan_mirror_bytes_total{migration=\"m\",topic=\"t0\"} 15000\n", "kplan_mirror_lag_records{migration=\"m\",topic=\"t1\"} 2500\n",
 		"kplan_mirror_partitions{migration=\"m\",phase=\"stopped\"} 1\n", "kplan_mirror_lease{migration=\"m\"} 1\n",
-		"kplan_mirror_limit{migration=\"m\",limit=\"nothing\"} 1\n", "kplan_mirror_map_bytes{migration=\"m\"} 12345\n",
+		"kplan_mirror_limit{limit=\"nothing\",migration=\"m\"} 1\n", "kplan_mirror_map_bytes{migration=\"m\"} 12345\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
@@ -118,16 +131,16 @@ func TestMetricsOfTheUnknown(t *testing.T) {
 	part := func(topic string, number int32, heard time.Time, age time.Duration) mirror.Standing {
 		return mirror.Standing{Partition: wire.Partition{Topic: topic, Number: number}, Mark: 7, Heard: heard, Moved: now, Progress: mirror.Progress{LagTime: age}}
 	}
-	text := string(metrics("m", Standing{Partitions: []mirror.Standing{part("a", 0, time.Time{}, 0), part("a", 1, now, mirror.Unknown), part("a", 2, now, 3*time.Second)}}))
+	text := metrics(t, "m", Standing{Partitions: []mirror.Standing{part("a", 0, time.Time{}, 0), part("a", 1, now, mirror.Unknown), part("a", 2, now, 3*time.Second)}})
 	for _, want := range []string{
-		`kplan_mirror_records_total{migration="m",topic="a",partition="0"} 0`, `kplan_mirror_lag_records{migration="m",topic="a",partition="1"} 7`,
-		`kplan_mirror_lag_seconds{migration="m",topic="a",partition="2"} 3`, `kplan_mirror_unknown_partitions{migration="m"} 1`,
+		`kplan_mirror_records_total{migration="m",partition="0",topic="a"} 0`, `kplan_mirror_lag_records{migration="m",partition="1",topic="a"} 7`,
+		`kplan_mirror_lag_seconds{migration="m",partition="2",topic="a"} 3`, `kplan_mirror_unknown_partitions{migration="m"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}
-	for _, not := range []string{`kplan_mirror_lag_records{migration="m",topic="a",partition="0"}`, `kplan_mirror_lag_seconds{migration="m",topic="a",partition="0"}`, `kplan_mirror_lag_seconds{migration="m",topic="a",partition="1"}`} {
+	for _, not := range []string{`kplan_mirror_lag_records{migration="m",partition="0",topic="a"}`, `kplan_mirror_lag_seconds{migration="m",partition="0",topic="a"}`, `kplan_mirror_lag_seconds{migration="m",partition="1",topic="a"}`} {
 		if strings.Contains(text, not) {
 			t.Errorf("%s is not known, and told in\n%s", not, text)
 		}
@@ -136,7 +149,7 @@ func TestMetricsOfTheUnknown(t *testing.T) {
 	for i := range mostSeries {
 		many.Partitions = append(many.Partitions, part("a", int32(i+1), now, time.Second))
 	}
-	if text := string(metrics("m", many)); strings.Contains(text, "kplan_mirror_lag_records{") || strings.Contains(text, "kplan_mirror_lag_seconds{") || !strings.Contains(text, `kplan_mirror_records_total{migration="m",topic="a"}`) {
+	if text := metrics(t, "m", many); strings.Contains(text, "kplan_mirror_lag_records{") || strings.Contains(text, "kplan_mirror_lag_seconds{") || !strings.Contains(text, `kplan_mirror_records_total{migration="m",topic="a"}`) {
 		t.Error("the lag of a topic is told, and that of one of its partitions is not known")
 	}
 }
