@@ -43,7 +43,7 @@ test-cli: ## the tests through the binary, on embedded clusters, and a crash at 
 test-kafka: ## the tests on real Kafka: one set of brokers for all packages, two packages at a time
 	@rm -f $(BROKERS) && mkdir -p $(dir $(BROKERS))
 	KAFKATEST_REPORT=$(BROKERS) $(GO) run ./internal/kafkatest/brokers \
-		$(GO) test -p 2 -parallel 3 -timeout 30m -run RealBrokers $$(grep -rlE "^func Test\w*RealBrokers" --include="*_test.go" . | xargs -n 1 dirname | sort -u)
+		$(GO) test -p 2 -parallel 3 -timeout 30m -run RealBrokers $$(grep -rlE "^func Test\w*RealBrokers" --include="*_test.go" --exclude-dir=bench . | xargs -n 1 dirname | sort -u)
 	@echo "Real brokers that ran, as they said over the wire:"
 	@sort $(BROKERS) | uniq -c
 	@for v in 2.8 4.3; do grep -q "Apache Kafka $$v" $(BROKERS) || { echo "no Apache Kafka $$v ran: the tests prove nothing about it" >&2; exit 1; }; done

@@ -42,10 +42,10 @@ func created(t *testing.T, c *kafka.Client) int {
 	return len(topics)
 }
 
-// TestApplyCreates measures `kplan apply` of a plan without services, which
+// TestApplyCreatesOnRealBrokers measures `kplan apply` of a plan without services, which
 // creates 2,000 topics on Apache Kafka 4.3.0; once it is killed in the middle
 // and resumed.
-func TestApplyCreates(t *testing.T) {
+func TestApplyCreatesOnRealBrokers(t *testing.T) {
 	bin := binary(t)
 	f := fill{Topics: manyTopics, Partitions: 3, Brokers: 1}
 	source := serveClusters(t, f)
@@ -86,9 +86,9 @@ func TestApplyCreates(t *testing.T) {
 	})
 }
 
-// TestCreateBatches measures the batches themselves, and topics one by one for
+// TestCreateBatchesOnRealBrokers measures the batches themselves, and topics one by one for
 // comparison.
-func TestCreateBatches(t *testing.T) {
+func TestCreateBatchesOnRealBrokers(t *testing.T) {
 	_, client := realTarget(t)
 	specs := func(prefix string, n int) []cluster.TopicSpec {
 		var all []cluster.TopicSpec

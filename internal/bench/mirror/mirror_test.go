@@ -21,8 +21,8 @@ const (
 	beginLimit = time.Minute // MirrorMaker takes a quarter of it
 )
 
-// TestMirror measures each load: kplan, MirrorMaker 2 and the proxy, in turns.
-func TestMirror(t *testing.T) {
+// TestMirrorOnRealBrokers measures each load: kplan, MirrorMaker 2 and the proxy, in turns.
+func TestMirrorOnRealBrokers(t *testing.T) {
 	s := prepare(t)
 	least := map[string]float64{"1k": 17, "100": 35, "zstd": 50}
 	for _, l := range loads() {
@@ -45,8 +45,8 @@ func TestMirror(t *testing.T) {
 	}
 }
 
-// TestManyPartitions measures the memory at 5,000 partitions.
-func TestManyPartitions(t *testing.T) {
+// TestManyPartitionsOnRealBrokers measures the memory at 5,000 partitions.
+func TestManyPartitionsOnRealBrokers(t *testing.T) {
 	if !chosen("many") {
 		t.Skip("not chosen")
 	}
@@ -55,9 +55,9 @@ func TestManyPartitions(t *testing.T) {
 	results.add(c.title, marks{peak: 512e6}, kplan, c.measure(t, c.mirror(t)))
 }
 
-// TestFar measures a target that is 50 ms away, there and back, beside what a
+// TestFarOnRealBrokers measures a target that is 50 ms away, there and back, beside what a
 // mirror without pipelining and without splicing does on the same way.
-func TestFar(t *testing.T) {
+func TestFarOnRealBrokers(t *testing.T) {
 	if !chosen("far") {
 		t.Skip("not chosen")
 	}

@@ -3,6 +3,7 @@
 package mirrorbench
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,7 +11,9 @@ import (
 	"sync"
 	"testing"
 
+	"kplan/executor/state"
 	"kplan/internal/kafkatest"
+	"kplan/mirror"
 )
 
 // dirEnv is the folder of this run.
@@ -49,6 +52,11 @@ migration "bench" {
 }
 `, c.stage.source.Bootstrap(kafkatest.Plaintext)[0], target, c.topic)
 	if err := os.WriteFile(filepath.Join(dir, "bench.kplan.hcl"), []byte(plan), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	shelf := state.NewFileShelf(filepath.Join(dir, ".kplan", "bench")) // apply asks for the copy, and looks first whether it may begin
+	_, err = mirror.Direct(t.Context(), shelf, map[string]mirror.Way{c.topic: mirror.Forward})
+	if err := errors.Join(err, shelf.Close()); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, "mirror", "--listen", "127.0.0.1:0")
